@@ -1,0 +1,96 @@
+// The audit log as a file: whole lines, appended, cut back to a whole line after a failed write.
+
+import { closeSync, constants, fchmodSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+const LF = 0x0a;
+const READ_BYTES = 64 * 1024;
+
+/** No record is longer: a whole policy or report and what it led to stay far under it. */
+const MAX_LINE_BYTES = 2 * 1024 * 1024;
+
+export interface LogFile {
+  /** Bytes of the file, as far as this process has read or written it. */
+  readonly size: number;
+  /** The line that ends (with its newline) at this offset, without its newline; null when none does. */
+  lineEndingAt(offset: number): string | null;
+  /** Whole lines from this offset on, each with the offset at which it ends. */
+  linesFrom(offset: number): Generator<{ line: string; end: number }>;
+  /** Drops what follows `size`. */
+  cut(size: number): void;
+  /**
+   * Appends whole lines, in one write(2) where the system takes them whole. On failure the file is cut back first.
+   * @throws the system's error (ENOSPC, EIO …): nothing of `text` is in the file then
+   */
+  append(text: string): void;
+  /** Makes what was appended durable. @throws the system's error: what the kernel dropped is gone */
+  sync(): Promise<void>;
+  syncNow(): void;
+  close(): void;
+}
+
+/** Opens the log for its one writer, 0640, without following a link in its last step. */
+export function openLogFile(path: string): LogFile {
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o640);
+  fchmodSync(fd, 0o640);
+  let size = fstatSync(fd).size;
+  const cut = (to: number) => {
+    ftruncateSync(fd, to);
+    size = to;
+  };
+  return {
+    get size() {
+      return size;
+    },
+    lineEndingAt: (offset) => (offset > size ? null : lineEndingAt(fd, offset)),
+    linesFrom: (offset) => linesFrom(fd, offset),
+    cut,
+    append(text) {
+      const bytes = Buffer.from(text);
+      const before = size;
+      try {
+        for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, before + done);
+      } catch (error) {
+        cut(before);
+        throw error;
+      }
+      size = before + bytes.length;
+    },
+    sync: async () => promisify(fdatasync)(fd),
+    syncNow: () => fdatasyncSync(fd),
+    close: () => closeSync(fd),
+  };
+}
+
+function lineEndingAt(fd: number, end: number): string | null {
+  for (let from = end; from > 0 && end - from < MAX_LINE_BYTES; ) {
+    from = Math.max(0, from - READ_BYTES);
+    const bytes = read(fd, from, end);
+    if (bytes.at(-1) !== LF) return null;
+    const before = bytes.lastIndexOf(LF, -2);
+    if (before >= 0 || from === 0) return bytes.subarray(before + 1, -1).toString('utf8');
+  }
+  return null;
+}
+
+function* linesFrom(fd: number, offset: number): Generator<{ line: string; end: number }> {
+  let rest: Buffer = Buffer.alloc(0);
+  for (let at = offset; rest.length < MAX_LINE_BYTES; ) {
+    const bytes = read(fd, at, at + READ_BYTES);
+    if (bytes.length === 0) return;
+    at += bytes.length;
+    rest = Buffer.concat([rest, bytes]);
+    let start = 0;
+    for (let lf = rest.indexOf(LF); lf >= 0; lf = rest.indexOf(LF, start)) {
+      yield { line: rest.subarray(start, lf).toString('utf8'), end: at - rest.length + lf + 1 };
+      start = lf + 1;
+    }
+    rest = rest.subarray(start);
+  }
+}
+
+function read(fd: number, from: number, to: number): Buffer {
+  const bytes = Buffer.alloc(to - from);
+  const got = readSync(fd, bytes, 0, bytes.length, from);
+  return bytes.subarray(0, got);
+}

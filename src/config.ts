@@ -1,0 +1,82 @@
+// The environment as a Config: one table of names and defaults. Secrets are files and never in it, so it can be printed.
+
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { RecorderError } from './errors.ts';
+import { LEVELS } from './log.ts';
+
+/** Every variable that is read, with its default as text; a function is told the others. The README shows this table. */
+export const ENVIRONMENT = {
+  BIND_ADDR: '127.0.0.1:8515',
+  CONTAINMENT_POLICY_PATH: '/etc/secure-ai/policy/incident-containment.yaml',
+  AUDIT_LOG_PATH: '/var/lib/secure-ai/logs/incident-recorder-audit.jsonl',
+  DATABASE_PATH: ({ AUDIT_LOG_PATH }: Env) => join(dirname(AUDIT_LOG_PATH ?? ''), 'incidents.db'),
+  SERVICE_TOKEN_PATH: ({ TOKENS_PATH }: Env) => (TOKENS_PATH ? '' : '/run/secure-ai/service-token'),
+  TOKENS_PATH: '',
+  CHECKPOINT_KEY_PATH: ({ DATABASE_PATH }: Env) => join(dirname(DATABASE_PATH ?? ''), 'checkpoint.key'),
+  CHECKPOINT_ORIGIN: () => `${hostname()}/incident-recorder`,
+  REQUIRE_READ_TOKEN: '0',
+  ALLOWED_HOSTS: '',
+  STORE_MAX_BYTES: '2147483648',
+  LOG_LEVEL: 'info',
+} as const satisfies Record<string, string | ((env: Env) => string)>;
+
+type Env = Partial<Record<string, string>>;
+type Name = keyof typeof ENVIRONMENT;
+
+const path = z.string().startsWith('/', 'must be an absolute path');
+const optionalPath = path.or(z.literal('')).transform((value) => (value === '' ? null : value));
+const flag = z.enum(['0', '1']).transform((value) => value === '1');
+
+const Environment = z.object({
+  BIND_ADDR: z
+    .string()
+    .regex(/^(\[[0-9a-f:]+\]|[0-9.]+|localhost):\d{1,5}$/i, 'must be <address>:<port>, such as 127.0.0.1:8515 or [::1]:8515')
+    .transform((address) => {
+      const colon = address.lastIndexOf(':');
+      return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+    })
+    .refine(({ port }) => port <= 65_535, 'has a port over 65535'),
+  CONTAINMENT_POLICY_PATH: path,
+  AUDIT_LOG_PATH: path,
+  DATABASE_PATH: path,
+  SERVICE_TOKEN_PATH: optionalPath,
+  TOKENS_PATH: optionalPath,
+  CHECKPOINT_KEY_PATH: path,
+  CHECKPOINT_ORIGIN: z.string().regex(/^[\x21-\x2a\x2c-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters without +'),
+  REQUIRE_READ_TOKEN: flag,
+  ALLOWED_HOSTS: z.string().transform((hosts) => hosts.toLowerCase().split(',').map((host) => host.trim()).filter((host) => host !== '')),
+  STORE_MAX_BYTES: z
+    .string()
+    .regex(/^[1-9]\d{5,14}$/, 'must be a number of bytes, at least 100000')
+    .transform(Number),
+  LOG_LEVEL: z.enum(LEVELS),
+} satisfies Record<Name, z.ZodType>);
+
+export type Config = z.infer<typeof Environment>;
+
+/**
+ * @param env such as process.env; an empty variable counts as unset
+ * @throws RecorderError "invalid_configuration" naming each variable that is wrong
+ */
+export function readConfig(env: Env): Config {
+  const filled: Env = {};
+  for (const name of NAMES) {
+    const given = env[name];
+    const fallback = ENVIRONMENT[name];
+    // In the order of the table, so that a default can be told what stands before it; TOKENS_PATH is the one it asks for behind.
+    filled[name] = given ? given : typeof fallback === 'string' ? fallback : fallback({ ...env, ...filled });
+  }
+  const parsed = Environment.safeParse(filled);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path: [name], message }) => `${String(name)} ${message}`);
+  throw new RecorderError('invalid_configuration', faults.join('; '));
+}
+
+const NAMES = Object.keys(ENVIRONMENT) as Name[];
+
+/** True when only this machine can connect. */
+export function isLoopback(host: string): boolean {
+  return host === '[::1]' || host === 'localhost' || host.startsWith('127.');
+}

@@ -1,0 +1,171 @@
+// The whole house, wired. Read from top to bottom it is the picture in src/README.md, floor by floor.
+
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
+import { createLimiter } from './access/rate.ts';
+import { type Config, isLoopback } from './config.ts';
+import { createApp } from './http/app.ts';
+import { healthRoutes } from './http/routes/health.ts';
+import { incidentRoutes } from './http/routes/incidents.ts';
+import { problemRoutes } from './http/routes/problems.ts';
+import { reloadRoutes } from './http/routes/reload.ts';
+import { reportRoutes } from './http/routes/reports.ts';
+import { statsRoutes } from './http/routes/stats.ts';
+import { stepRoutes } from './http/routes/steps.ts';
+import { createHttpServer } from './http/server.ts';
+import type { Log } from './log.ts';
+import { createHealth } from './observers/health.ts';
+import { OURSELVES } from './recorder/caller.ts';
+import { createConfiguration, loadAtStart } from './recorder/configuration.ts';
+import { damageFinding, keyFinding } from './recorder/findings.ts';
+import { openMirror } from './recorder/mirror.ts';
+import { openingChange } from './recorder/opening.ts';
+import { createQueue } from './recorder/queue.ts';
+import { createRecorder } from './recorder/recorder.ts';
+import { createRefusals } from './recorder/refusals.ts';
+import { openSigningKey } from './recorder/signing-key.ts';
+import { openStore } from './store/store.ts';
+import { SOFTWARE } from './version.ts';
+
+export interface House {
+  /** Where it listens. */
+  readonly host: string;
+  readonly port: number;
+  /** Reads policy and tokens again. @throws RecorderError "invalid_configuration"; then what was in force stays */
+  reload(): Promise<void>;
+  /** Stops accepting, answers what was accepted, records the end and closes everything. */
+  close(reason: string): Promise<void>;
+}
+
+export interface HouseParts {
+  config: Config;
+  log: Log;
+  now?: () => Date;
+  /** Milliseconds that never go back. */
+  monotonic?: () => number;
+  /** An fsync failed: the process must end at once, and recover when it starts again. */
+  onBroken: (error: unknown) => void;
+}
+
+/** How long accepted requests have to be finished; systemd's patience is longer. */
+const DRAIN_MS = 8_000;
+const TICK_MS = 1_000;
+
+/** @throws RecorderError "invalid_configuration" or "storage_failed"; then nothing is left open */
+export async function openHouse({
+  config,
+  log,
+  now = () => new Date(),
+  monotonic = () => performance.now(),
+  onBroken,
+}: HouseParts): Promise<House> {
+  await using opened = new AsyncDisposableStack();
+
+  // What is judged by: refused whole when it is not good, before anything is opened.
+  const paths = { policy: config.CONTAINMENT_POLICY_PATH, tokens: { tokens: config.TOKENS_PATH, service: config.SERVICE_TOKEN_PATH } };
+  const { policy, tokens } = loadAtStart(paths);
+  if (policy.webhooks.length > 0) log.warning('alerting.webhooks is checked, but this version delivers nothing to them', { webhooks: policy.webhooks.length });
+
+  // What is kept.
+  for (const file of [config.DATABASE_PATH, config.AUDIT_LOG_PATH, config.CHECKPOINT_KEY_PATH]) mkdirSync(dirname(file), { recursive: true });
+  const store = openStore(config.DATABASE_PATH);
+  opened.defer(() => store.close());
+  const key = openSigningKey(config.CHECKPOINT_KEY_PATH, config.CHECKPOINT_ORIGIN);
+  const { mirror, damaged } = openMirror({ path: config.AUDIT_LOG_PATH, records: store.records, synced: store.meta.synced(), log, now });
+  opened.defer(() => mirror.close());
+
+  // What is done.
+  const queue = createQueue({ store, policy, now, maxBytes: config.STORE_MAX_BYTES, onCommit: mirror.follow, onBroken });
+  const recorder = createRecorder({ queue, log });
+  const configuration = createConfiguration({ paths, tokens, recorder });
+  const refusals = createRefusals({ queue, log, monotonic });
+  const { changedFrom } = await queue.submit(
+    openingChange({ software: SOFTWARE, origin: config.CHECKPOINT_ORIGIN, verifierKey: key.verifierKey, policy, tokens }),
+  );
+  if (damaged) {
+    log.critical('the audit log file was damaged; it is kept aside and written anew from the store', { ...damaged });
+    await recorder.tell('log.recovered', { damaged: damaged.file, reason: damaged.reason });
+    await recorder.find(damageFinding(damaged));
+  }
+  if (changedFrom !== null) await recorder.find(keyFinding(changedFrom, key.verifierKey));
+
+  const tick = setInterval(() => {
+    refusals.settle();
+    mirror.sync().then(
+      (synced) => synced && recorder.remember(synced),
+      (error: unknown) => log.error('the audit log file could not be made durable', { error: String(error) }),
+    );
+  }, TICK_MS);
+  opened.defer(() => clearInterval(tick));
+
+  // The door.
+  let draining = false;
+  let hosts: ReadonlySet<string> = new Set();
+  const isDraining = () => draining;
+  const inForce = () => queue.policy;
+  const limiter = createLimiter(monotonic);
+  const app = createApp({
+    log,
+    limiter,
+    refusals,
+    keyring: () => configuration.keyring,
+    readsClosed: config.REQUIRE_READ_TOKEN || !isLoopback(config.BIND_ADDR.host),
+    routes: [
+      ...healthRoutes({ health: createHealth({ store, queue, mirror, isDraining }) }),
+      ...incidentRoutes({ store }),
+      ...statsRoutes({ store }),
+      ...reportRoutes({ recorder, limiter, refusals, policy: inForce }),
+      ...stepRoutes({ recorder }),
+      ...reloadRoutes({ configuration, policy: inForce }),
+      ...problemRoutes(),
+    ],
+  });
+  const server = createHttpServer({ app, hosts: () => hosts, isDraining });
+  const { host, port } = await listen(server, config);
+  hosts = hostsOf(config, port);
+  log.info('listening', { address: `http://${host}:${port}`, policy: policy.from, policy_sha256: policy.sha256, key: key.verifierKey });
+
+  const rooms = opened.move();
+  return {
+    host,
+    port,
+    reload: async () => void (await configuration.reload(OURSELVES, null)),
+    async close(reason) {
+      draining = true;
+      log.info('draining', { reason });
+      await drain(server);
+      refusals.settle(true);
+      await recorder.tell('service.stopped', { reason });
+      const synced = mirror.syncNow();
+      if (synced) await recorder.remember(synced);
+      await queue.idle();
+      await rooms.disposeAsync();
+      log.info('stopped', { reason });
+    },
+  };
+}
+
+async function listen(server: Server, { BIND_ADDR: { host, port } }: Config): Promise<{ host: string; port: number }> {
+  server.listen({ host: host.replaceAll(/^\[|\]$/g, ''), port });
+  await once(server, 'listening');
+  return { host, port: (server.address() as AddressInfo).port };
+}
+
+/** Names under which a browser or a client may call us: with our port, and without. */
+function hostsOf({ BIND_ADDR: { host }, ALLOWED_HOSTS }: Config, port: number): ReadonlySet<string> {
+  const names = [host.toLowerCase(), '127.0.0.1', 'localhost', '[::1]', ...ALLOWED_HOSTS];
+  return new Set(names.flatMap((name) => [name, `${name}:${port}`]));
+}
+
+/** Lets what was accepted be answered, and cuts off what is not done in time. */
+async function drain(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  await closed;
+  clearTimeout(cut);
+}

@@ -1,0 +1,143 @@
+// The door: what every request passes before its route sees it, in one order.
+//
+//   503 draining · 421 host   in server.ts, before any routing
+//   404 · 405                 in app.ts, by the table of routes
+//   401 · 403 · 429 · 415 · 413 · 400   here
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import { isToken } from '../access/load.ts';
+import type { Keyring } from '../access/keyring.ts';
+import type { Limiter } from '../access/rate.ts';
+import { type Right, mayDo } from '../access/roles.ts';
+import type { Token } from '../access/token.ts';
+import { RecorderError } from '../errors.ts';
+import type { Refusals } from '../recorder/refusals.ts';
+import { MAX_BODY_BYTES, checkContentType, readBody } from './body.ts';
+
+type Env = { Bindings: HttpBindings };
+
+/** A request that has come through the door. */
+export interface Call {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  /** Path and query, as they came. */
+  readonly url: string;
+  readonly path: string;
+  /** A part of the path, by its name in the route. */
+  param(name: string): string;
+  /** Empty for routes without one. */
+  readonly body: Buffer;
+  readonly token: Token | null;
+}
+
+/** A call that cannot be without a token. */
+export interface KnownCall extends Call {
+  readonly token: Token;
+}
+
+interface Door {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+}
+
+export interface ReadRoute extends Door {
+  readonly for: 'anyone' | 'read' | 'read_own';
+  /** Needs no token on loopback unless REQUIRE_READ_TOKEN says so; these parameters need one all the same. */
+  readonly openBut?: readonly string[];
+  readonly handle: (call: Call) => Response | Promise<Response>;
+}
+
+export interface ChangeRoute extends Door {
+  readonly for: 'report' | 'operate';
+  /** What reads its body by itself says of which type it is. */
+  readonly streams?: string;
+  readonly handle: (call: KnownCall) => Response | Promise<Response>;
+}
+
+/** One row of the table of routes. */
+export type Route = ReadRoute | ChangeRoute;
+
+export interface GuardParts {
+  keyring: () => Keyring;
+  limiter: Limiter;
+  refusals: Pick<Refusals, 'denied' | 'limited'>;
+  /** True when reads need a token. */
+  readsClosed: boolean;
+}
+
+export type Guarded = (c: Context<Env>) => Response | Promise<Response>;
+
+export function createGuard({ keyring, limiter, refusals, readsClosed }: GuardParts): (route: Route) => Guarded {
+  function authenticate(header: string | undefined): Token {
+    if (header === undefined) {
+      refusals.denied('no token');
+      throw new RecorderError('unauthenticated', 'a token is needed: Authorization: Bearer <token>');
+    }
+    const presented = header.startsWith('Bearer ') ? header.slice('Bearer '.length) : '';
+    if (!isToken(presented)) {
+      refusals.denied('malformed token');
+      throw new RecorderError('unauthenticated', 'the Authorization header must be "Bearer", one space and the token');
+    }
+    const token = keyring().find(presented);
+    if (token) return token;
+    refusals.denied('unknown token');
+    throw new RecorderError('unauthenticated', 'this token is not known');
+  }
+
+  function admit(token: Token, right: Right): void {
+    if (mayDo(token.role, right)) return;
+    refusals.denied('role');
+    throw new RecorderError('forbidden', `a token with the role ${token.role} may not do this`);
+  }
+
+  function slow(token: Token): void {
+    if (limiter.take(token)) return;
+    refusals.limited(token.name);
+    throw new RecorderError('rate_limited', `the token ${token.name} is over its rate`, { retry_after: limiter.wait(token) });
+  }
+
+  function isOpen({ for: right, openBut }: ReadRoute, url: string): boolean {
+    if (right === 'anyone') return true;
+    if (openBut === undefined || readsClosed) return false;
+    const query = url.split('?', 2)[1];
+    if (query === undefined) return true;
+    const parameters = new URLSearchParams(query);
+    return !openBut.some((name) => parameters.has(name));
+  }
+
+  function read(route: ReadRoute, call: Omit<Call, 'token'>): Response | Promise<Response> {
+    if (isOpen(route, call.url)) return route.handle({ ...call, token: null });
+    const token = authenticate(call.incoming.headers.authorization);
+    admit(token, route.for);
+    slow(token);
+    return route.handle({ ...call, token });
+  }
+
+  function change(route: ChangeRoute, call: Omit<Call, 'token'>): Response | Promise<Response> {
+    const { headers } = call.incoming;
+    const token = authenticate(headers.authorization);
+    admit(token, route.for);
+    if (route.streams !== undefined) {
+      checkContentType(headers['content-type'], route.streams);
+      return route.handle({ ...call, token });
+    }
+    slow(token);
+    checkContentType(headers['content-type'], 'application/json');
+    return readBody(call.incoming, MAX_BODY_BYTES).then((body) => route.handle({ ...call, token, body }));
+  }
+
+  return (route) => (c) => {
+    const { incoming, outgoing } = c.env;
+    const url = incoming.url ?? '/';
+    const call = { incoming, outgoing, url, path: c.req.path, param: (name: string) => c.req.param(name) ?? '', body: EMPTY };
+    return changes(route) ? change(route, call) : read(route, call);
+  };
+}
+
+function changes(route: Route): route is ChangeRoute {
+  return route.for === 'report' || route.for === 'operate';
+}
+
+const EMPTY = Buffer.alloc(0);

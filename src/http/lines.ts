@@ -1,0 +1,48 @@
+// A body as lines, read while it comes, with never more than one unfinished line in memory.
+
+import type { IncomingMessage } from 'node:http';
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+export interface LineBounds {
+  /** Of the whole body. What comes after is dropped, and told as one last line that is too long. */
+  readonly maxBytes: number;
+  readonly maxLineBytes: number;
+}
+
+/** For each piece that arrives, the lines that it ends, without their line ends; null stands for a line that is too long. */
+export async function* linesOf(incoming: IncomingMessage, { maxBytes, maxLineBytes }: LineBounds): AsyncGenerator<(Buffer | null)[]> {
+  let rest: Buffer = Buffer.alloc(0);
+  let overlong = false;
+  let bytes = 0;
+  for await (const piece of incoming as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > maxBytes) {
+      yield [null];
+      return;
+    }
+    const lines: (Buffer | null)[] = [];
+    let from = 0;
+    for (let lf = piece.indexOf(LF); lf >= 0; lf = piece.indexOf(LF, from)) {
+      const line = overlong ? null : Buffer.concat([rest, piece.subarray(from, lf)]);
+      lines.push(line && bounded(trimmed(line), maxLineBytes));
+      rest = Buffer.alloc(0);
+      overlong = false;
+      from = lf + 1;
+    }
+    rest = overlong ? rest : Buffer.concat([rest, piece.subarray(from)]);
+    if (rest.length > maxLineBytes + 1) [rest, overlong] = [Buffer.alloc(0), true];
+    if (lines.length > 0) yield lines;
+  }
+  if (overlong) yield [null];
+  else if (rest.length > 0) yield [bounded(trimmed(rest), maxLineBytes)];
+}
+
+function bounded(line: Buffer, max: number): Buffer | null {
+  return line.length > max ? null : line;
+}
+
+function trimmed(line: Buffer): Buffer {
+  return line.at(-1) === CR ? line.subarray(0, -1) : line;
+}

@@ -1,0 +1,114 @@
+// Query parameters, read strictly: an unknown one is a mistake that is told, not ignored.
+
+import { RecorderError } from '../errors.ts';
+import type { Filter, Position } from '../incident/filter.ts';
+import { didYouMean } from '../input/text.ts';
+import { SEVERITIES, STATES } from '../incident/vocabulary.ts';
+
+/** The parameters of a URL, each with all its values. @throws RecorderError "invalid_parameter" for one that is not `known` */
+export function parametersOf(url: string, known: readonly string[]): URLSearchParams {
+  const at = url.indexOf('?');
+  const parameters = new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
+  for (const name of parameters.keys()) {
+    if (!known.includes(name)) throw refuse(name, `is not a known parameter${didYouMean(name, known)}`);
+  }
+  return parameters;
+}
+
+export const LIST_PARAMETERS = ['class', 'state', 'severity', 'source', 'since', 'until', 'q', 'limit', 'cursor'];
+export const PAGE_PARAMETERS = ['limit', 'cursor'];
+
+const MAX_VALUES = 64;
+
+/** @throws RecorderError "invalid_parameter" */
+export function filterOf(parameters: URLSearchParams, reportedBy: string | null): Filter {
+  return {
+    class: words(parameters, 'class'),
+    state: among(parameters, 'state', STATES),
+    severity: among(parameters, 'severity', SEVERITIES),
+    source: words(parameters, 'source'),
+    since: instant(parameters, 'since'),
+    until: instant(parameters, 'until'),
+    q: text(parameters, 'q', 128),
+    reported_by: reportedBy,
+  };
+}
+
+/** 1–200; 100 when not given. */
+export function limitOf(parameters: URLSearchParams): number {
+  const given = single(parameters, 'limit');
+  if (given === null) return 100;
+  const limit = /^\d{1,3}$/.test(given) ? Number(given) : 0;
+  if (limit < 1 || limit > 200) throw refuse('limit', 'must be a whole number from 1 to 200');
+  return limit;
+}
+
+/** A cursor is opaque, and good only for the list that it was given out for. */
+export function encodeCursor({ rank, before }: Position, boundTo: string): string {
+  return Buffer.from(JSON.stringify([rank, before, boundTo])).toString('base64url');
+}
+
+export function cursorOf(parameters: URLSearchParams, boundTo: string): Position | null {
+  const given = single(parameters, 'cursor');
+  if (given === null) return null;
+  const [rank, before, bound] = decode(given);
+  if (!Number.isSafeInteger(rank) || !Number.isSafeInteger(before)) throw refuse('cursor', 'is not a cursor of this service');
+  if (bound !== boundTo) throw refuse('cursor', 'was given out for another list');
+  return { rank: rank as number, before: before as number };
+}
+
+function decode(cursor: string): unknown[] {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
+/** The `Link` header to the next page: this URL with another cursor (RFC 8288). */
+export function linkTo(path: string, parameters: URLSearchParams, cursor: string): Record<string, string> {
+  const next = new URLSearchParams(parameters);
+  next.set('cursor', cursor);
+  return { link: `<${path}?${next.toString()}>; rel="next"` };
+}
+
+/** Repeated or joined by commas: one of these. */
+function words(parameters: URLSearchParams, name: string): string[] | null {
+  const given = parameters.getAll(name).flatMap((value) => value.split(','));
+  if (given.length === 0) return null;
+  if (given.length > MAX_VALUES) throw refuse(name, `has ${given.length} values; at most ${MAX_VALUES} are taken`);
+  return given;
+}
+
+function among<T extends string>(parameters: URLSearchParams, name: string, known: readonly T[]): T[] | null {
+  const given = words(parameters, name);
+  const unknown = given?.find((word) => !(known as readonly string[]).includes(word));
+  if (unknown !== undefined) throw refuse(name, `must be one of ${known.join(', ')}${didYouMean(unknown, known)}`);
+  return given && [...new Set(given as T[])];
+}
+
+function instant(parameters: URLSearchParams, name: string): string | null {
+  const given = single(parameters, name);
+  if (given === null) return null;
+  const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/.test(given) ? Date.parse(given) : Number.NaN;
+  if (Number.isNaN(at)) throw refuse(name, 'must be an ISO 8601 date or instant with its offset, such as 2026-03-13T08:15:30Z');
+  return new Date(at).toISOString();
+}
+
+function text(parameters: URLSearchParams, name: string, max: number): string | null {
+  const given = single(parameters, name);
+  if (given !== null && (given.length === 0 || given.length > max)) throw refuse(name, `must be 1 to ${max} characters`);
+  return given;
+}
+
+function single(parameters: URLSearchParams, name: string): string | null {
+  const given = parameters.getAll(name);
+  if (given.length > 1) throw refuse(name, 'must be given once');
+  return given[0] ?? null;
+}
+
+/** Parameter names come from outside: what is echoed is short and, in JSON, escaped. */
+function refuse(name: string, detail: string): RecorderError {
+  return new RecorderError('invalid_parameter', `${name.slice(0, 64)} ${detail}`);
+}

@@ -1,0 +1,91 @@
+// POST /api/v1/incidents/report and /reports: what reporters send, one by one or as lines.
+
+import type { Token } from '../../access/token.ts';
+import { covers } from '../../access/token.ts';
+import { type Limiter } from '../../access/rate.ts';
+import { RecorderError } from '../../errors.ts';
+import { type Report, parseReport } from '../../incident/report.ts';
+import { OWN_SOURCE } from '../../incident/vocabulary.ts';
+import { didYouMean } from '../../input/text.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { callerOf } from '../../recorder/caller.ts';
+import type { Recorder } from '../../recorder/recorder.ts';
+import type { Refusals } from '../../recorder/refusals.ts';
+import { MAX_BODY_BYTES, announced, parseJson, tooLarge } from '../body.ts';
+import type { KnownCall, Route } from '../guard.ts';
+import { markOf, traceIdOf } from '../headers.ts';
+import { linesOf } from '../lines.ts';
+import { refusalFor } from '../problem.ts';
+import { incidentReply, raw } from '../reply.ts';
+
+const MAX_BATCH_BYTES = 1024 * 1024;
+const MAX_LINES = 1000;
+const NDJSON = 'application/x-ndjson';
+
+export interface ReportParts {
+  recorder: Pick<Recorder, 'report'>;
+  policy: () => Policy;
+  limiter: Limiter;
+  refusals: Pick<Refusals, 'denied' | 'limited'>;
+}
+
+export function reportRoutes({ recorder, policy, limiter, refusals }: ReportParts): Route[] {
+  /** @throws RecorderError "malformed_body", "invalid_report", "forbidden" */
+  function read(bytes: Buffer, token: Token): Report {
+    const report = parseReport(parseJson(bytes));
+    const { classes } = policy();
+    if (!classes.has(report.class)) {
+      const detail = `is not a known class${didYouMean(report.class, classes.keys())}`;
+      throw new RecorderError('invalid_report', `class ${detail}`, { errors: [{ pointer: '/class', detail }] });
+    }
+    if (report.source !== OWN_SOURCE && covers(token, report.source, report.class)) return report;
+    refusals.denied('source or class');
+    throw new RecorderError('forbidden', `the token ${token.name} may not report this source or class`);
+  }
+
+  async function one({ incoming, body, token, path }: KnownCall): Promise<Response> {
+    const report = read(body, token);
+    const traced = report.trace_id === null ? { ...report, trace_id: traceIdOf(incoming.headers) } : report;
+    const done = await recorder.report(traced, callerOf(token), markOf(incoming.headers, token.name, path, body));
+    return incidentReply(done, done.how === 'new' ? 201 : 200, done.receipt, done.how === 'replayed');
+  }
+
+  /** One line of a batch, whatever comes of it: a bad one spoils only itself. */
+  async function oneOf(line: number, bytes: Buffer | null, token: Token): Promise<string> {
+    try {
+      if (line > MAX_LINES) throw new RecorderError('body_too_large', `a batch has at most ${MAX_LINES} lines; this one and what follows was not taken`);
+      if (bytes === null) throw new RecorderError('body_too_large', `a line has at most ${MAX_BODY_BYTES} bytes and a batch ${MAX_BATCH_BYTES}`);
+      if (!limiter.take(token)) {
+        refusals.limited(token.name);
+        throw new RecorderError('rate_limited', `the token ${token.name} is over its rate`, { retry_after: limiter.wait(token) });
+      }
+      const { how, incident, receipt } = await recorder.report(read(bytes, token), callerOf(token), null);
+      return JSON.stringify({ line, status: how === 'new' ? 201 : 200, id: incident.id, audit: receipt });
+    } catch (error) {
+      return `{"line":${line},${refusalFor(error).body.slice(1)}`;
+    }
+  }
+
+  async function many({ incoming, token }: KnownCall): Promise<Response> {
+    if (incoming.headers['idempotency-key'] !== undefined) {
+      throw new RecorderError('invalid_parameter', 'a batch takes no Idempotency-Key; give its reports a dedup_key');
+    }
+    if (announced(incoming) > MAX_BATCH_BYTES) throw tooLarge(MAX_BATCH_BYTES);
+    const answers: string[] = [];
+    let line = 0;
+    for await (const lines of linesOf(incoming, { maxBytes: MAX_BATCH_BYTES, maxLineBytes: MAX_BODY_BYTES })) {
+      const pending = lines.flatMap((bytes) => {
+        line += 1;
+        return bytes?.length === 0 || line > MAX_LINES + 1 ? [] : [oneOf(line, bytes, token)];
+      });
+      answers.push(...(await Promise.all(pending)));
+      if (line > MAX_LINES) break;
+    }
+    return raw(answers.map((answer) => `${answer}\n`).join(''), 200, { 'content-type': NDJSON });
+  }
+
+  return [
+    { method: 'POST', path: '/api/v1/incidents/report', for: 'report', handle: one },
+    { method: 'POST', path: '/api/v1/incidents/reports', for: 'report', streams: NDJSON, handle: many },
+  ];
+}

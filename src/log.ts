@@ -1,0 +1,50 @@
+// One JSON line on stdout per event, with the journal's priority in front of it where the journal listens.
+
+import { writeSync } from 'node:fs';
+
+/** Least to most pressing, with the priority of syslog(3) that journalctl -p knows. */
+const PRIORITY = { debug: 7, info: 6, warning: 4, error: 3, critical: 2 } as const;
+
+export type Level = keyof typeof PRIORITY;
+export const LEVELS = Object.keys(PRIORITY) as Level[];
+
+export type Log = Record<Level, (message: string, fields?: Record<string, unknown>) => void>;
+
+export interface LogParts {
+  /** What is less pressing than this is not written. */
+  level: Level;
+  /** True when stdout is the journal (JOURNAL_STREAM is set): each line then opens with `<N>`. */
+  journal: boolean;
+  write?: (line: string) => void;
+  now?: () => Date;
+}
+
+/**
+ * A log whose lines hold no control, bidirectional or line-separating character, whatever the fields hold: text of
+ * incidents is attacker-controlled and ends up on terminals. Writes are synchronous, so the last line before an exit is kept.
+ */
+export function createLog({ level, journal, write = writeStdout, now = () => new Date() }: LogParts): Log {
+  const emit = (of: Level) => (message: string, fields: Record<string, unknown> = {}) => {
+    if (PRIORITY[of] > PRIORITY[level]) return;
+    const line = JSON.stringify({ ts: now().toISOString(), level: of, message, ...fields });
+    write(`${journal ? `<${PRIORITY[of]}>` : ''}${escapeUnprintable(line)}\n`);
+  };
+  return { debug: emit('debug'), info: emit('info'), warning: emit('warning'), error: emit('error'), critical: emit('critical') };
+}
+
+/** JSON already escapes C0; this escapes DEL, C1, bidirectional marks and the Unicode line ends, as JSON would. */
+function escapeUnprintable(json: string): string {
+  return json.replaceAll(
+    /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A reader that is gone (EPIPE) or slow (EAGAIN) must not stop the recorder: the line is dropped, the service goes on. */
+function writeStdout(line: string): void {
+  try {
+    writeSync(1, line);
+  } catch {
+    // The audit log is the record; this is only its loudspeaker.
+  }
+}

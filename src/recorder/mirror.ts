@@ -1,0 +1,133 @@
+// Keeps the log file a byte-exact copy of the records table: it follows the table from its own cursor, and never goes ahead of it.
+
+import { renameSync } from 'node:fs';
+import { type LogFile, openLogFile } from '../audit/file.ts';
+import type { Log } from '../log.ts';
+import type { Store } from '../store/store.ts';
+
+export interface Mirror {
+  /** Appends what is new, in order. Never throws: a file that cannot be written lags, and is caught up with later. */
+  follow(): void;
+  /** Tries again after a failure, and makes what is appended durable. Returns what is durable now, or null when nothing is new. */
+  sync(): Promise<Synced | null>;
+  syncNow(): Synced | null;
+  readonly health: 'ok' | 'lagging';
+  close(): void;
+}
+
+/** The last record that is durable in the file, and the offset at which its line ends. */
+export interface Synced {
+  readonly seq: number;
+  readonly offset: number;
+}
+
+export interface MirrorParts {
+  path: string;
+  records: Pick<Store['records'], 'after' | 'line'>;
+  /** What was known to be durable in the file when the recorder last ran. */
+  synced: Synced;
+  log: Log;
+  now: () => Date;
+}
+
+const CHUNK_RECORDS = 1000;
+const CHUNK_BYTES = 1024 * 1024;
+
+/** What opening found. `damaged` is the name that the old file was kept under, when it was no copy of the store. */
+export interface Opened {
+  readonly mirror: Mirror;
+  readonly damaged: { readonly file: string; readonly reason: string } | null;
+}
+
+export function openMirror({ path, records, synced, log, now }: MirrorParts): Opened {
+  let file = openLogFile(path);
+  let damaged: Opened['damaged'] = null;
+  const reason = faultOf(file, synced, records);
+  if (reason !== null) {
+    file.close();
+    const kept = `${path}.damaged-${now().toISOString().replaceAll(/[-:.]/g, '')}`;
+    renameSync(path, kept);
+    file = openLogFile(path);
+    damaged = { file: kept, reason };
+    synced = { seq: 0, offset: 0 };
+  }
+  let cursor = cutAfterCrash(file, synced, records);
+  let durable = synced;
+  let lagging = false;
+
+  function follow(): void {
+    if (!lagging) append();
+  }
+
+  function append(): void {
+    try {
+      for (;;) {
+        const fresh = records.after(cursor, CHUNK_RECORDS, CHUNK_BYTES);
+        const last = fresh.at(-1);
+        if (!last) break;
+        file.append(fresh.map(({ line }) => `${line}\n`).join(''));
+        cursor = last.seq;
+      }
+      if (lagging) log.warning('the audit log file has caught up', { path, seq: cursor });
+      lagging = false;
+    } catch (error) {
+      if (!lagging) log.critical('the audit log file cannot be written; records are safe in the store', { path, error: String(error), seq: cursor });
+      lagging = true;
+    }
+  }
+
+  function reached(): Synced | null {
+    if (cursor === durable.seq) return null;
+    return { seq: cursor, offset: file.size };
+  }
+
+  const mirror: Mirror = {
+    follow,
+    async sync() {
+      if (lagging) append();
+      const next = reached();
+      if (next) await file.sync();
+      durable = next ?? durable;
+      return next;
+    },
+    syncNow() {
+      if (lagging) append();
+      const next = reached();
+      if (next) file.syncNow();
+      durable = next ?? durable;
+      return next;
+    },
+    get health() {
+      return lagging ? 'lagging' : 'ok';
+    },
+    close: () => file.close(),
+  };
+  return { mirror, damaged };
+}
+
+/** Why what was durable in the file is not what the store says it was, or null. A crash cannot do this: it is tampering, or a restore. */
+function faultOf(file: LogFile, { seq, offset }: Synced, records: MirrorParts['records']): string | null {
+  if (seq === 0) return isForeign(file, records) ? 'the file was not written from this store' : null;
+  if (file.size < offset) return `the file is ${file.size} bytes long; ${offset} were durable`;
+  const line = records.line(seq);
+  if (line === null) return `the store no longer holds record ${seq}`;
+  return file.lineEndingAt(offset) === line ? null : `the line that ends at byte ${offset} is not record ${seq}`;
+}
+
+/** Nothing is known to be durable yet: the file is empty, or begins with record 1, or is somebody else's. */
+function isForeign(file: LogFile, records: MirrorParts['records']): boolean {
+  if (file.size === 0) return false;
+  const [first] = file.linesFrom(0);
+  return records.line(1) === null || (first !== undefined && first.line !== records.line(1));
+}
+
+/** Drops what a crash left torn or missing after the durable part. Returns the last record that stands. */
+function cutAfterCrash(file: LogFile, { seq, offset }: Synced, records: MirrorParts['records']): number {
+  let [last, end] = [seq, offset];
+  for (const line of file.linesFrom(offset)) {
+    if (line.line !== records.line(last + 1)) break;
+    [last, end] = [last + 1, line.end];
+  }
+  if (file.size > end) file.cut(end);
+  return last;
+}

@@ -1,0 +1,217 @@
+// THE WRITE PATH: every change of the service is written here, together with the audit records that tell of it.
+//
+//   submit ──► waiting ──► one transaction for all that waited ──► COMMIT (the one fsync) ──► log file ──► answers
+//
+// A change is a synchronous function: it reads facts, decides, writes and records, or throws and leaves nothing behind.
+
+import { type Head, type Sealed, seal } from '../audit/record.ts';
+import { RecorderError } from '../errors.ts';
+import type { EventType, Events } from '../incident/events.ts';
+import type { Receipt } from '../incident/incident.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Store, Tables } from '../store/store.ts';
+
+/** What a record is about. `about` is the seq of the record that opened it; left out by the opening record itself. */
+export interface Subject {
+  readonly id: string;
+  readonly about?: number;
+}
+
+/** What a change works with: the tables, the policy in force, one instant for the whole batch, and the audit log. */
+export interface Draft extends Tables {
+  /** ISO 8601 UTC with milliseconds; never before the last record's. */
+  readonly now: string;
+  /** A change may put another one in force; the changes after it decide by that. */
+  policy: Policy;
+  /** Seals the next record. It is durable exactly when the change is. */
+  record<T extends EventType>(type: T, subject: Subject | null, actor: string, data: Events[T]): Receipt;
+  /** Runs once the change is durable, before its caller is answered. It must not throw. */
+  afterwards(effect: () => void): void;
+  /** @throws RecorderError "storage_full" when the store has outgrown its bound: what can wait must call this */
+  needsRoom(): void;
+}
+
+export type Change<T> = (draft: Draft) => T;
+
+export interface Queue {
+  /** Resolves with what the change returned once that is durable; rejects with what it threw, and nothing was written. */
+  submit<T>(change: Change<T>): Promise<T>;
+  /** Resolves when all that was submitted before is answered. */
+  idle(): Promise<void>;
+  readonly policy: Policy;
+  /** Of the last batch: whether the store took it, and whether it was over its bound. */
+  readonly health: 'ok' | 'full' | 'failing';
+}
+
+export interface QueueParts {
+  store: Pick<Store, 'transaction' | 'usedBytes' | keyof Tables>;
+  /** In force until a change says otherwise. */
+  policy: Policy;
+  now: () => Date;
+  /** Over this, what can wait is refused. */
+  maxBytes: number;
+  /** The followers catch up: called after each commit and before its callers are answered. It must not throw. */
+  onCommit: () => void;
+  /** The disk lied: a failed fsync has dropped what the kernel had taken. The process must end and recover at its next start. */
+  onBroken: (error: unknown) => void;
+}
+
+/** What the chain and the policy are after the last change; taken back together with a change that failed. */
+interface State {
+  readonly head: Head;
+  readonly policy: Policy;
+}
+
+interface Waiting {
+  readonly change: Change<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Outcome = { readonly value: unknown; readonly effects: readonly (() => void)[] } | { readonly error: unknown };
+
+const MAX_BATCH = 256;
+const MAX_BATCH_BYTES = 1024 * 1024;
+
+export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }: QueueParts): Queue {
+  const { transaction } = store;
+  let state: State = { head: store.records.head(), policy };
+  let health: Queue['health'] = 'ok';
+  let waiting: Waiting[] = [];
+  let scheduled = false;
+
+  function schedule(): void {
+    if (scheduled || waiting.length === 0) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      const batch = waiting.slice(0, MAX_BATCH);
+      waiting = [...commit(batch), ...waiting.slice(MAX_BATCH)];
+      schedule();
+    });
+  }
+
+  /** Writes a batch and answers it; returns the end of it that no longer fitted into the transaction. */
+  function commit(batch: readonly Waiting[]): readonly Waiting[] {
+    let written: { state: State; outcomes: Outcome[] };
+    try {
+      written = write(batch);
+    } catch (error) {
+      settleLost(batch, error);
+      return [];
+    }
+    state = written.state;
+    onCommit();
+    written.outcomes.forEach((outcome, i) => settle(batch[i], outcome));
+    return batch.slice(written.outcomes.length);
+  }
+
+  /** One transaction. @throws what made SQLite, or the disk under it, give up the whole of it; then nothing of it is there */
+  function write(batch: readonly Waiting[]): { state: State; outcomes: Outcome[] } {
+    const instant = now().toISOString();
+    const outcomes: Outcome[] = [];
+    let next = state;
+    let bytes = 0;
+    let effects: (() => void)[] = [];
+    const full = store.usedBytes() > maxBytes;
+
+    const draft: Draft = {
+      ...tablesOf(store),
+      now: instant > state.head.ts ? instant : state.head.ts,
+      get policy() {
+        return next.policy;
+      },
+      set policy(inForce) {
+        next = { ...next, policy: inForce };
+      },
+      record(type, subject, actor, data) {
+        const sealed: Sealed = seal(next.head, { ts: draft.now, type, id: subject?.id ?? null, actor, data });
+        store.records.insert(sealed.seq, subject && (subject.about ?? sealed.seq), sealed.line);
+        next = { ...next, head: sealed };
+        bytes += sealed.line.length;
+        return { seq: sealed.seq, hash: sealed.hash };
+      },
+      afterwards: (effect) => void effects.push(effect),
+      needsRoom() {
+        if (full) throw new RecorderError('storage_full', 'the store is over its bound (STORE_MAX_BYTES); only what contains is taken', { retry_after: 60 });
+      },
+    };
+
+    try {
+      transaction.begin();
+      for (const { change } of batch) {
+        const before = next;
+        effects = [];
+        transaction.savepoint();
+        try {
+          const value = change(draft);
+          transaction.release();
+          outcomes.push({ value, effects });
+        } catch (error) {
+          // A full disk or an I/O error ends the whole transaction; what followed would commit by itself, outside of any.
+          if (!transaction.isOpen()) throw error;
+          transaction.takeBack();
+          next = before;
+          outcomes.push({ error });
+        }
+        if (bytes > MAX_BATCH_BYTES) break;
+      }
+      transaction.commit();
+    } catch (error) {
+      if (transaction.isOpen()) transaction.rollback();
+      throw error;
+    }
+    health = full ? 'full' : 'ok';
+    return { state: next, outcomes };
+  }
+
+  /** Nobody of a lost batch was answered: each of its changes is run again in a transaction of its own. */
+  function settleLost(batch: readonly Waiting[], error: unknown): void {
+    if (isFsync(error)) return onBroken(error);
+    if (batch.length > 1) return batch.forEach((one) => void commit([one]));
+    health = isFull(error) ? 'full' : 'failing';
+    settle(batch[0], { error });
+  }
+
+  return {
+    submit: (change) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ change, resolve: resolve as (value: unknown) => void, reject });
+        schedule();
+      }),
+    idle: async () => {
+      while (scheduled || waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    },
+    get policy() {
+      return state.policy;
+    },
+    get health() {
+      return health;
+    },
+  };
+}
+
+function settle(waiting: Waiting | undefined, outcome: Outcome): void {
+  if ('error' in outcome) return waiting?.reject(refusalOf(outcome.error));
+  outcome.effects.forEach((effect) => effect());
+  waiting?.resolve(outcome.value);
+}
+
+function tablesOf({ incidents, holds, records, requests, sightings, meta }: Tables): Tables {
+  return { incidents, holds, records, requests, sightings, meta };
+}
+
+/** What a caller is told of a store that failed; anything else is a bug, and passes as it is. */
+function refusalOf(error: unknown): unknown {
+  if (isFull(error)) return new RecorderError('storage_full', 'the disk is full; nothing was recorded', { retry_after: 10 });
+  if (codeOf(error).startsWith('SQLITE_IOERR')) return new RecorderError('storage_failed', 'the store cannot be written; nothing was recorded', { retry_after: 10 });
+  return error;
+}
+
+const isFull = (error: unknown) => codeOf(error) === 'SQLITE_FULL';
+const isFsync = (error: unknown) => ['SQLITE_IOERR_FSYNC', 'SQLITE_IOERR_DIR_FSYNC'].includes(codeOf(error));
+
+function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : '';
+}

@@ -1,0 +1,176 @@
+// A report becomes an incident, or one more occurrence of one: read facts, decide, write.
+
+import { randomBytes } from 'node:crypto';
+import { RecorderError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { targetName } from '../incident/actions.ts';
+import { type ActionState, statusOf } from '../incident/containment.ts';
+import type { RequestMark } from '../incident/events.ts';
+import type { Incident, Kept, Receipt } from '../incident/incident.ts';
+import type { Report } from '../incident/report.ts';
+import { type Severity, moreSevere } from '../incident/vocabulary.ts';
+import { type Decision, decide, decideOwn, isContained } from '../policy/decide.ts';
+import { type Problem, problemOf } from '../policy/dedupe.ts';
+import { escalation } from '../policy/escalate.ts';
+import type { Latest } from '../store/incidents.ts';
+import type { Caller } from './caller.ts';
+import { doneBefore, keepDone } from './once.ts';
+import { type OrderFor, type Planned, carryOut, plan, told } from './order.ts';
+import type { Draft } from './queue.ts';
+
+export interface Reported extends Kept {
+  readonly receipt: Receipt;
+  readonly how: 'new' | 'joined' | 'replayed';
+}
+
+export interface ReportRequest {
+  readonly report: Report;
+  readonly caller: Caller;
+  readonly mark: RequestMark | null;
+  /** The recorder's own finding, with the severity that it stands by; null for a report from outside. */
+  readonly own: Severity | null;
+}
+
+export function reportChange(request: ReportRequest, log: Log): (draft: Draft) => Reported {
+  return (draft) => {
+    const { report, caller, mark, own } = request;
+    const done = doneBefore(draft, mark);
+    if (done) return replay(draft, done.incident, done.receipt);
+    const burst = own === null ? sight(draft, report) : null;
+    const decision = own === null ? decide(draft.policy, report, burst !== null) : decideOwn(draft.policy, report, own);
+    if (decision.actions.length === 0 && own === null) draft.needsRoom();
+    const problem = problemOf(draft.policy, report, caller.name);
+    const latest = problem && draft.incidents.latestOf(problem.key);
+    const context: Context = { ...request, decision, burst, by: { rule: report.class, source: report.source, max_holds: decision.max_holds } };
+    const reported = latest && stillJoins(draft, problem, latest) ? join(draft, latest, context) : open(draft, problem, latest, context, log);
+    keepDone(draft, mark, reported.incident.id, reported.receipt);
+    return reported;
+  };
+}
+
+interface Context extends ReportRequest {
+  readonly decision: Decision;
+  readonly burst: { readonly count: number; readonly window_s: number } | null;
+  readonly by: OrderFor;
+}
+
+function replay(draft: Draft, id: string | null, receipt: Receipt): Reported {
+  const kept = id === null ? null : draft.incidents.byId(id);
+  if (!kept) throw new RecorderError('not_found', 'the incident of this request is no longer kept');
+  return { ...kept, receipt, how: 'replayed' };
+}
+
+/** Counts this report in its class's window. Returns the rule's measure when it is one too many, else null. */
+function sight(draft: Draft, { class: className, source }: Report): Context['burst'] {
+  const rule = draft.policy.rules.get(className)?.escalate;
+  if (!rule) return null;
+  const { sightings, reached } = escalation(rule, draft.sightings.of(className, source), Date.parse(draft.now));
+  draft.sightings.keep(className, source, sightings);
+  return reached ? { count: rule.count, window_s: rule.window_ms / 1000 } : null;
+}
+
+function stillJoins(draft: Draft, problem: Problem | null, latest: Latest): boolean {
+  if (!problem || latest.state === 'resolved') return false;
+  return problem.window_ms === null || Date.parse(draft.now) - Date.parse(latest.last_seen_at) <= problem.window_ms;
+}
+
+function open(draft: Draft, problem: Problem | null, latest: Latest | null, context: Context, log: Log): Reported {
+  const { report, caller, decision, by } = context;
+  const id = newIncidentId(draft.now);
+  const orders = plan(draft, decision.actions, by);
+  const follows = latest?.state === 'resolved' ? latest.id : null;
+
+  const receipt = draft.record('incident.reported', { id }, caller.actor, { ...judged(draft, context, orders), follows, problem: problem?.key ?? null });
+  const subject = { id, about: receipt.seq };
+  let last = receipt;
+  if (decision.escalated) last = draft.record('incident.escalated', subject, caller.actor, { ...decision.escalated, ...burstOf(context) });
+  carryOut(draft, orders, { ...subject, seq: receipt.seq, actor: caller.actor, n: 0 }, by);
+  const actions = orders.map(({ state }) => state);
+  const status = decision.suppressed ? 'suppressed' : statusOf(actions);
+  const contained = isContained(draft.policy, actions);
+  if (contained) last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
+  if (decision.alert || actions.some(failed)) last = alert(draft, subject, context, decision.severity, actions.some(failed), log);
+
+  const { class: reportedClass, source, description, evidence, occurred_at, subject: of, dedup_key, confidence, attack, trace_id } = report;
+  const incident: Incident = {
+    ...{ id, created_at: draft.now, updated_at: draft.now, occurred_at, class: reportedClass, severity: decision.severity },
+    ...{ state: contained ? ('contained' as const) : ('open' as const), source, reported_by: caller.name, description, evidence, subject: of },
+    ...{ dedup_key, occurrences: 1, last_seen_at: draft.now, follows, confidence, attack, trace_id },
+    containment_actions: decision.actions.map(({ action }) => action),
+    proposed_actions: decision.proposed.map(({ action }) => action),
+    containment: { status, reached_at: contained ? draft.now : null, actions },
+    ...{ resolved_at: null, resolution: null, decided_by: decision.decided_by, audit: receipt },
+  };
+  draft.incidents.insert(incident, last.seq, problem?.key ?? null);
+  return { incident, version: last.seq, receipt, how: 'new' };
+}
+
+/** One more occurrence: severity may rise, and what the decision now wants beyond what was ordered is ordered too. */
+function join(draft: Draft, latest: Latest, context: Context): Reported {
+  const { caller, decision, by } = context;
+  const kept = draft.incidents.bySeq(latest.seq);
+  if (!kept) throw new Error(`incident ${latest.seq} is indexed but not kept`);
+  const { incident } = kept;
+  const ordered = new Set(incident.containment.actions.map(({ action, target }) => `${action} ${target}`));
+  const missing = decision.actions.filter(({ action, target }) => !ordered.has(`${action} ${targetName(target)}`));
+  const orders = plan(draft, missing, by);
+  const severity = moreSevere(incident.severity, decision.severity);
+  const occurrences = incident.occurrences + 1;
+
+  const subject = { id: incident.id, about: incident.audit.seq };
+  const receipt = draft.record('incident.joined', subject, caller.actor, { ...judged(draft, context, orders), occurrences });
+  let last = receipt;
+  if (decision.escalated && severity !== incident.severity) {
+    last = draft.record('incident.escalated', subject, caller.actor, { from: incident.severity, to: severity, ...burstOf(context) });
+  }
+  carryOut(draft, orders, { ...subject, seq: incident.audit.seq, actor: caller.actor, n: ordered.size }, by);
+  const actions = [...incident.containment.actions, ...orders.map(({ state }) => state)];
+  const status = orders.length > 0 ? statusOf(actions) : incident.containment.status;
+  const contains = orders.length > 0 && incident.state === 'open' && isContained(draft.policy, actions);
+  if (contains) last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
+
+  const changed: Incident = {
+    ...incident,
+    ...{ severity, occurrences, updated_at: draft.now, last_seen_at: draft.now, state: contains ? 'contained' : incident.state },
+    containment_actions: [...incident.containment_actions, ...missing.map(({ action }) => action)],
+    proposed_actions: missing.length > 0 ? [] : incident.proposed_actions,
+    containment: { status, reached_at: contains ? draft.now : incident.containment.reached_at, actions },
+    decided_by: missing.length > 0 ? decision.decided_by : incident.decided_by,
+  };
+  draft.incidents.update(changed, last.seq);
+  return { incident: changed, version: last.seq, receipt, how: 'joined' };
+}
+
+function judged(draft: Draft, { report, caller, mark, decision }: Context, orders: readonly Planned[]) {
+  return {
+    report,
+    reported_by: caller.name,
+    severity: decision.severity,
+    mode: draft.policy.mode,
+    decided_by: decision.decided_by,
+    actions: told(orders),
+    proposed_actions: decision.proposed.map(({ action }) => action),
+    request: mark,
+  };
+}
+
+function burstOf({ burst }: Context): { count: number; window_s: number } {
+  return burst ?? { count: 0, window_s: 0 };
+}
+
+/** The alert that log_alert orders, or that a refused action deserves: a record, and a critical line once it is durable. */
+function alert(draft: Draft, subject: { id: string; about: number }, { report, caller }: Context, severity: Severity, refused: boolean, log: Log): Receipt {
+  const told = { class: report.class, severity, source: report.source };
+  const reason = refused ? 'an action was refused' : 'log_alert';
+  draft.afterwards(() => log.critical('alert raised', { incident: subject.id, reason, ...told, description: report.description }));
+  return draft.record('alert.raised', subject, caller.actor, { reason, ...told });
+}
+
+function failed({ status }: ActionState): boolean {
+  return status === 'failed';
+}
+
+/** `INC-` + UTC date + 12 hex digits of chance: never reused, unique by constraint. */
+function newIncidentId(now: string): string {
+  return `INC-${now.slice(0, 10).replaceAll('-', '')}-${randomBytes(6).toString('hex')}`;
+}

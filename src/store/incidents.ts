@@ -1,0 +1,145 @@
+// Incidents as rows, and rows as incidents.
+
+import type { ActionState, ActionStatus, ContainmentStatus } from '../incident/containment.ts';
+import type { Incident, Kept } from '../incident/incident.ts';
+import type { Evidence } from '../incident/report.ts';
+import { type Resolution, type Severity, type State, rankOf } from '../incident/vocabulary.ts';
+import type { Db } from './database.ts';
+
+interface Row {
+  seq: number;
+  id: string;
+  version: number;
+  hash: string;
+  created_at: string;
+  updated_at: string;
+  last_seen_at: string;
+  occurrences: number;
+  class: string;
+  severity: Severity;
+  state: State;
+  source: string;
+  reported_by: string;
+  description: string;
+  follows: string | null;
+  containment_status: ContainmentStatus;
+  contained_at: string | null;
+  resolved_at: string | null;
+  resolution: Resolution | null;
+  details: string;
+}
+
+/** What is kept as JSON because no query asks for it. */
+const DETAILS = ['occurred_at', 'subject', 'dedup_key', 'confidence', 'attack', 'trace_id', 'containment_actions', 'proposed_actions', 'decided_by'] as const;
+type Details = Pick<Incident, (typeof DETAILS)[number]>;
+
+/** The live incident of a problem, or the last one it had. */
+export interface Latest {
+  readonly seq: number;
+  readonly id: string;
+  readonly state: State;
+  readonly last_seen_at: string;
+}
+
+export interface Incidents {
+  insert(incident: Incident, version: number, problem: string | null): void;
+  /** Writes all that can change after the report. */
+  update(incident: Incident, version: number): void;
+  /** By the seq of its `incident.reported` record. */
+  bySeq(seq: number): Kept | null;
+  byId(id: string): Kept | null;
+  latestOf(problem: string): Latest | null;
+  setAction(incident: number, n: number, state: ActionState, hold: number | null): void;
+}
+
+export function createIncidents(db: Db): Incidents {
+  const insert = db.prepare<unknown[]>(`INSERT INTO incidents
+    (seq, id, version, hash, created_at, updated_at, last_seen_at, occurrences, class, severity, rank, state, source, reported_by,
+     description, problem, follows, containment_status, contained_at, resolved_at, resolution, details)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const update = db.prepare<unknown[]>(`UPDATE incidents SET version = ?, updated_at = ?, last_seen_at = ?, occurrences = ?, severity = ?,
+    rank = ?, state = ?, containment_status = ?, contained_at = ?, resolved_at = ?, resolution = ?, details = ? WHERE seq = ?`);
+  const insertEvidence = db.prepare<[number, string]>('INSERT INTO evidence (incident, json) VALUES (?, ?)');
+  const bySeq = db.prepare<[number], Row>('SELECT * FROM incidents WHERE seq = ?');
+  const byId = db.prepare<[string], Row>('SELECT * FROM incidents WHERE id = ?');
+  const evidence = db.prepare<[number], string>('SELECT json FROM evidence WHERE incident = ?').pluck();
+  const latest = db.prepare<[string], Latest>(
+    'SELECT seq, id, state, last_seen_at FROM incidents WHERE problem = ? ORDER BY seq DESC LIMIT 1',
+  );
+  const actions = db.prepare<[number], ActionState>(`
+    SELECT a.action, a.target, h.id AS hold_id, CASE WHEN h.seq IS NULL THEN a.status WHEN a.ended THEN 'released' ELSE h.status END AS status,
+      a.error, a.completed_at
+    FROM incident_actions a LEFT JOIN holds h ON h.seq = a.hold WHERE a.incident = ? ORDER BY a.n`);
+  const insertAction = db.prepare<unknown[]>(`INSERT INTO incident_actions (incident, n, action, target, hold, status, error, completed_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+
+  const keep = (row: Row | undefined): Kept | null => {
+    if (!row) return null;
+    const json = evidence.get(row.seq);
+    const states = actions.all(row.seq).map(({ action, target, hold_id, status, error, completed_at }) => ({
+      ...{ action, target, hold_id, status, actuator: null, attempts: 0, error, completed_at },
+    }));
+    return { incident: incidentOf(row, json === undefined ? null : (JSON.parse(json) as Evidence), states), version: row.version };
+  };
+
+  return {
+    insert(incident, version, problem) {
+      const { audit, severity, containment } = incident;
+      insert.run(
+        ...[audit.seq, incident.id, version, audit.hash, incident.created_at, incident.updated_at, incident.last_seen_at],
+        ...[incident.occurrences, incident.class, severity, rankOf(severity), incident.state, incident.source, incident.reported_by],
+        ...[incident.description, problem, incident.follows, containment.status, containment.reached_at],
+        ...[incident.resolved_at, incident.resolution, detailsOf(incident)],
+      );
+      if (incident.evidence !== null) insertEvidence.run(audit.seq, JSON.stringify(incident.evidence));
+    },
+    update(incident, version) {
+      const { severity, containment } = incident;
+      update.run(
+        ...[version, incident.updated_at, incident.last_seen_at, incident.occurrences, severity, rankOf(severity), incident.state],
+        ...[containment.status, containment.reached_at, incident.resolved_at, incident.resolution, detailsOf(incident), incident.audit.seq],
+      );
+    },
+    bySeq: (seq) => keep(bySeq.get(seq)),
+    byId: (id) => keep(byId.get(id)),
+    latestOf: (problem) => latest.get(problem) ?? null,
+    setAction: (incident, n, { action, target, status, error, completed_at }, hold) =>
+      void insertAction.run(incident, n, action, target, hold, status satisfies ActionStatus, error, completed_at),
+  };
+}
+
+function detailsOf(incident: Incident): string {
+  return JSON.stringify(Object.fromEntries(DETAILS.map((field) => [field, incident[field]])));
+}
+
+function incidentOf(row: Row, evidence: Evidence | null, actions: ActionState[]): Incident {
+  const details = JSON.parse(row.details) as Details;
+  return {
+    id: row.id,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+    occurred_at: details.occurred_at,
+    class: row.class,
+    severity: row.severity,
+    state: row.state,
+    source: row.source,
+    reported_by: row.reported_by,
+    description: row.description,
+    evidence,
+    subject: details.subject,
+    dedup_key: details.dedup_key,
+    occurrences: row.occurrences,
+    last_seen_at: row.last_seen_at,
+    follows: row.follows,
+    confidence: details.confidence,
+    attack: details.attack,
+    trace_id: details.trace_id,
+    containment_actions: details.containment_actions,
+    proposed_actions: details.proposed_actions,
+    containment: { status: row.containment_status, reached_at: row.contained_at, actions },
+    resolved_at: row.resolved_at,
+    resolution: row.resolution,
+    decided_by: details.decided_by,
+    audit: { seq: row.seq, hash: row.hash },
+  };
+}

@@ -1,0 +1,30 @@
+// The few single facts that must survive a restart.
+
+import type { Db } from './database.ts';
+
+export interface Meta {
+  /** The public half of the signing key that the log was last opened under; null before the first start. */
+  verifierKey(): string | null;
+  setVerifierKey(key: string): void;
+  /** The last record that is durable in the log file, and the offset at which its line ends; zeros before the first. */
+  synced(): { seq: number; offset: number };
+  setSynced(seq: number, offset: number): void;
+  /** True the first time a policy text is kept. */
+  keepPolicy(sha256: string, text: string): boolean;
+}
+
+export function createMeta(db: Db): Meta {
+  const get = db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck();
+  const set = db.prepare<[string, string]>('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value');
+  const policy = db.prepare<[string, string]>('INSERT INTO policies VALUES (?, ?) ON CONFLICT DO NOTHING');
+  return {
+    verifierKey: () => get.get('verifier_key') ?? null,
+    setVerifierKey: (key) => void set.run('verifier_key', key),
+    synced() {
+      const [seq = 0, offset = 0] = (get.get('synced') ?? '0:0').split(':').map(Number);
+      return { seq, offset };
+    },
+    setSynced: (seq, offset) => void set.run('synced', `${seq}:${offset}`),
+    keepPolicy: (sha256, text) => policy.run(sha256, text).changes === 1,
+  };
+}

@@ -1,0 +1,72 @@
+// The tables, as the list of changes that made them. One is appended; none is ever edited.
+
+export const MIGRATIONS: readonly string[] = [
+  /* 1: incidents, holds, records */ `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- The audit log. about: the seq of the record that opened the incident or hold which this one tells of.
+  CREATE TABLE records (seq INTEGER PRIMARY KEY, about INTEGER, line TEXT NOT NULL) STRICT;
+  CREATE INDEX records_about ON records (about, seq) WHERE about IS NOT NULL;
+
+  -- seq: of its incident.reported record. version: of its last record. problem: what later reports join it by.
+  -- details: JSON of what no query asks for.
+  CREATE TABLE incidents (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, hash TEXT NOT NULL,
+    created_at TEXT NOT NULL, updated_at TEXT NOT NULL, last_seen_at TEXT NOT NULL, occurrences INTEGER NOT NULL,
+    class TEXT NOT NULL, severity TEXT NOT NULL, rank INTEGER NOT NULL, state TEXT NOT NULL,
+    source TEXT NOT NULL, reported_by TEXT NOT NULL, description TEXT NOT NULL, problem TEXT, follows TEXT,
+    containment_status TEXT NOT NULL, contained_at TEXT, resolved_at TEXT, resolution TEXT, details TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX incidents_worst ON incidents (state, rank, seq);
+  CREATE INDEX incidents_problem ON incidents (problem, seq) WHERE problem IS NOT NULL;
+  CREATE TABLE evidence (incident INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
+
+  -- What was ordered for an incident. With a hold, the hold's status is the action's until its ownership ends.
+  CREATE TABLE incident_actions (
+    incident INTEGER NOT NULL, n INTEGER NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL, hold INTEGER,
+    status TEXT NOT NULL, error TEXT, completed_at TEXT, ended INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (incident, n)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX hold_owners ON incident_actions (hold) WHERE hold IS NOT NULL AND ended = 0;
+
+  CREATE TABLE holds (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, action TEXT NOT NULL, target_type TEXT NOT NULL, target_id TEXT NOT NULL,
+    status TEXT NOT NULL, live INTEGER NOT NULL, rule TEXT NOT NULL, source TEXT NOT NULL, created_at TEXT NOT NULL, released_at TEXT
+  ) STRICT;
+  CREATE UNIQUE INDEX holds_live ON holds (action, target_type, target_id) WHERE live = 1;
+  CREATE INDEX holds_limit ON holds (rule, source) WHERE live = 1;
+
+  -- Counters, kept by triggers so that no writer can forget them.
+  CREATE TABLE tallies (class TEXT NOT NULL, severity TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (class, severity, state)) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER incidents_tally_new AFTER INSERT ON incidents BEGIN
+    INSERT INTO tallies VALUES (new.class, new.severity, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+  END;
+  CREATE TRIGGER incidents_tally_moved AFTER UPDATE OF severity, state ON incidents
+    WHEN old.severity <> new.severity OR old.state <> new.state BEGIN
+    UPDATE tallies SET n = n - 1 WHERE class = old.class AND severity = old.severity AND state = old.state;
+    INSERT INTO tallies VALUES (new.class, new.severity, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+  END;
+
+  -- The last reports of a class and source that its escalation rule needs, as a JSON array of milliseconds.
+  CREATE TABLE sightings (class TEXT NOT NULL, source TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (class, source)) STRICT, WITHOUT ROWID;
+
+  -- Requests that were done once, so that they are not done twice.
+  CREATE TABLE requests (
+    n INTEGER PRIMARY KEY, token TEXT NOT NULL, key_sha256 TEXT NOT NULL, body_sha256 TEXT NOT NULL,
+    incident TEXT, seq INTEGER NOT NULL, hash TEXT NOT NULL, at INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX requests_key ON requests (token, key_sha256);
+  CREATE INDEX requests_oldest ON requests (token, n);
+  CREATE TABLE request_counts (token TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER requests_count_up AFTER INSERT ON requests BEGIN
+    INSERT INTO request_counts VALUES (new.token, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+  END;
+  CREATE TRIGGER requests_count_down AFTER DELETE ON requests BEGIN
+    UPDATE request_counts SET n = n - 1 WHERE token = old.token;
+  END;
+
+  -- Each policy text that was ever in force.
+  CREATE TABLE policies (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+];

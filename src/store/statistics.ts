@@ -1,0 +1,21 @@
+// How many incidents there are, read off counters that triggers keep.
+
+import type { Severity, State } from '../incident/vocabulary.ts';
+import type { Db } from './database.ts';
+
+export interface Tally {
+  readonly class: string;
+  readonly severity: Severity;
+  readonly state: State;
+  readonly n: number;
+}
+
+export interface Statistics {
+  /** One row per class, severity and state that there is, or was. */
+  tallies(): Tally[];
+}
+
+export function createStatistics(db: Db): Statistics {
+  const all = db.prepare<[], Tally>('SELECT class, severity, state, n FROM tallies WHERE n > 0');
+  return { tallies: () => all.all() };
+}

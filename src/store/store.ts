@@ -1,0 +1,92 @@
+// The cellar, whole: the tables, and the transaction that a batch of changes is written in.
+
+import { type Db, lockStore, openDatabase } from './database.ts';
+import { type Holds, createHolds } from './holds.ts';
+import { type Incidents, createIncidents } from './incidents.ts';
+import { type Meta, createMeta } from './meta.ts';
+import { type Pages, createPages } from './page.ts';
+import { type Records, createRecords } from './records.ts';
+import { type Requests, createRequests } from './requests.ts';
+import { type Sightings, createSightings } from './sightings.ts';
+import { type Statistics, createStatistics } from './statistics.ts';
+
+/** What a change may read and write. */
+export interface Tables {
+  readonly incidents: Incidents;
+  readonly holds: Holds;
+  readonly records: Records;
+  readonly requests: Requests;
+  readonly sightings: Sightings;
+  readonly meta: Meta;
+}
+
+/** The transaction of a batch, step by step; the queue is its only caller. */
+export interface Transaction {
+  begin(): void;
+  /** One change begins; it can be taken back without the others. */
+  savepoint(): void;
+  release(): void;
+  takeBack(): void;
+  /** Durable when it returns. */
+  commit(): void;
+  rollback(): void;
+  /** False when SQLite has thrown the whole transaction away by itself (full disk, I/O error). */
+  isOpen(): boolean;
+}
+
+export interface Store extends Tables {
+  readonly pages: Pages;
+  readonly statistics: Statistics;
+  readonly transaction: Transaction;
+  /** Bytes of the database that hold something. */
+  usedBytes(): number;
+  close(): void;
+}
+
+/** @throws RecorderError "storage_failed" when another recorder has it open; any error of SQLite when it cannot be opened */
+export function openStore(path: string): Store {
+  using scope = new DisposableStack();
+  const lock = scope.use(lockStore(path));
+  const db = openDatabase(path);
+  scope.defer(() => db.close());
+  const store = {
+    incidents: createIncidents(db),
+    holds: createHolds(db),
+    records: createRecords(db),
+    requests: createRequests(db),
+    sightings: createSightings(db),
+    meta: createMeta(db),
+    pages: createPages(db),
+    statistics: createStatistics(db),
+    transaction: createTransaction(db),
+    usedBytes: usedBytes(db),
+    close() {
+      db.close();
+      lock[Symbol.dispose]();
+    },
+  };
+  scope.move();
+  return store;
+}
+
+function createTransaction(db: Db): Transaction {
+  const run = (sql: string) => {
+    const statement = db.prepare(sql);
+    return () => void statement.run();
+  };
+  return {
+    begin: run('BEGIN IMMEDIATE'),
+    savepoint: run('SAVEPOINT change'),
+    release: run('RELEASE change'),
+    takeBack: () => db.exec('ROLLBACK TO change; RELEASE change'),
+    commit: run('COMMIT'),
+    rollback: run('ROLLBACK'),
+    isOpen: () => db.inTransaction,
+  };
+}
+
+function usedBytes(db: Db): () => number {
+  const pageSize = db.pragma('page_size', { simple: true }) as number;
+  const pages = db.prepare<[], number>('SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count').pluck();
+  return () => (pages.get() ?? 0) * pageSize;
+}
