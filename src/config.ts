@@ -46,7 +46,13 @@ const Environment = z.object({
   CHECKPOINT_KEY_PATH: path,
   CHECKPOINT_ORIGIN: z.string().regex(/^[\x21-\x2a\x2c-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters without +'),
   REQUIRE_READ_TOKEN: flag,
-  ALLOWED_HOSTS: z.string().transform((hosts) => hosts.toLowerCase().split(',').map((host) => host.trim()).filter((host) => host !== '')),
+  ALLOWED_HOSTS: z.string().transform((hosts) =>
+    hosts
+      .toLowerCase()
+      .split(',')
+      .map((host) => host.trim())
+      .filter((host) => host !== ''),
+  ),
   STORE_MAX_BYTES: z
     .string()
     .regex(/^[1-9]\d{5,14}$/, 'must be a number of bytes, at least 100000')

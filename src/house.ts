@@ -67,10 +67,12 @@ export async function openHouse({
   // What is judged by: refused whole when it is not good, before anything is opened.
   const paths = { policy: config.CONTAINMENT_POLICY_PATH, tokens: { tokens: config.TOKENS_PATH, service: config.SERVICE_TOKEN_PATH } };
   const { policy, tokens } = loadAtStart(paths);
-  if (policy.webhooks.length > 0) log.warning('alerting.webhooks is checked, but this version delivers nothing to them', { webhooks: policy.webhooks.length });
+  if (policy.webhooks.length > 0)
+    log.warning('alerting.webhooks is checked, but this version delivers nothing to them', { webhooks: policy.webhooks.length });
 
   // What is kept.
-  for (const file of [config.DATABASE_PATH, config.AUDIT_LOG_PATH, config.CHECKPOINT_KEY_PATH]) mkdirSync(dirname(file), { recursive: true });
+  for (const file of [config.DATABASE_PATH, config.AUDIT_LOG_PATH, config.CHECKPOINT_KEY_PATH])
+    mkdirSync(dirname(file), { recursive: true });
   const store = openStore(config.DATABASE_PATH);
   opened.defer(() => store.close());
   const key = openSigningKey(config.CHECKPOINT_KEY_PATH, config.CHECKPOINT_ORIGIN);
@@ -141,7 +143,6 @@ export async function openHouse({
       await recorder.tell('service.stopped', { reason });
       const synced = mirror.syncNow();
       if (synced) await recorder.remember(synced);
-      await queue.idle();
       await rooms.disposeAsync();
       log.info('stopped', { reason });
     },

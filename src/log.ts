@@ -24,11 +24,13 @@ export interface LogParts {
  * incidents is attacker-controlled and ends up on terminals. Writes are synchronous, so the last line before an exit is kept.
  */
 export function createLog({ level, journal, write = writeStdout, now = () => new Date() }: LogParts): Log {
-  const emit = (of: Level) => (message: string, fields: Record<string, unknown> = {}) => {
-    if (PRIORITY[of] > PRIORITY[level]) return;
-    const line = JSON.stringify({ ts: now().toISOString(), level: of, message, ...fields });
-    write(`${journal ? `<${PRIORITY[of]}>` : ''}${escapeUnprintable(line)}\n`);
-  };
+  const emit =
+    (of: Level) =>
+    (message: string, fields: Record<string, unknown> = {}) => {
+      if (PRIORITY[of] > PRIORITY[level]) return;
+      const line = JSON.stringify({ ts: now().toISOString(), level: of, message, ...fields });
+      write(`${journal ? `<${PRIORITY[of]}>` : ''}${escapeUnprintable(line)}\n`);
+    };
   return { debug: emit('debug'), info: emit('info'), warning: emit('warning'), error: emit('error'), critical: emit('critical') };
 }
 

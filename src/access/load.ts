@@ -51,17 +51,22 @@ export interface TokenPaths {
  */
 export function loadTokens({ tokens, service }: TokenPaths): Token[] {
   const all = [...(service === null ? [] : [serviceToken(service)]), ...(tokens === null ? [] : namedTokens(tokens))];
-  if (all.length === 0) throw new RecorderError('invalid_configuration', 'neither SERVICE_TOKEN_PATH nor TOKENS_PATH is set: nobody could report');
+  if (all.length === 0)
+    throw new RecorderError('invalid_configuration', 'neither SERVICE_TOKEN_PATH nor TOKENS_PATH is set: nobody could report');
   return all;
 }
 
 function serviceToken(path: string): Token {
   const token = mustRead(path, MAX_TOKEN_BYTES).trim();
   if (token.length < MIN_TOKEN_LENGTH) {
-    throw new RecorderError('invalid_configuration', `${path}: the token is ${token.length} characters long; at least ${MIN_TOKEN_LENGTH} are needed`);
+    throw new RecorderError(
+      'invalid_configuration',
+      `${path}: the token is ${token.length} characters long; at least ${MIN_TOKEN_LENGTH} are needed`,
+    );
   }
-  if (!isToken(token)) throw new RecorderError('invalid_configuration', `${path}: the token must be one line of visible ASCII without spaces`);
-  return { name: 'service', role: 'service', sha256: sha256(token), sources: null, classes: null, rate: null };
+  if (!isToken(token))
+    throw new RecorderError('invalid_configuration', `${path}: the token must be one line of visible ASCII without spaces`);
+  return { name: 'service', role: 'service', sha256: digestOf(token), sources: null, classes: null, rate: null };
 }
 
 function namedTokens(path: string): Token[] {
@@ -76,13 +81,16 @@ function namedTokens(path: string): Token[] {
 
 function faultOf(entry: Entry, before: readonly Entry[]): { key: string; detail: string } | null {
   if (entry.name === 'service') return { key: 'name', detail: 'is "service", the name of the token in SERVICE_TOKEN_PATH' };
-  if (before.some(({ name }) => name === entry.name)) return { key: 'name', detail: 'stands a second time' };
-  if (before.some(({ sha256 }) => sha256 === entry.sha256)) return { key: 'sha256', detail: 'is that of another entry: one token has one name' };
-  if (entry.sources?.includes(OWN_SOURCE)) return { key: 'sources', detail: `holds ${OWN_SOURCE}, which only the recorder itself may report` };
+  if (before.some((other) => other.name === entry.name)) return { key: 'name', detail: 'stands a second time' };
+  if (before.some((other) => other.sha256 === entry.sha256))
+    return { key: 'sha256', detail: 'is that of another entry: one token has one name' };
+  if (entry.sources?.includes(OWN_SOURCE))
+    return { key: 'sources', detail: `holds ${OWN_SOURCE}, which only the recorder itself may report` };
   if (entry.role === 'reporter' && !(entry.sources && entry.classes)) {
     return { key: 'role', detail: `is reporter, which needs sources and classes; ["${ANY}"] is any` };
   }
-  if (entry.role !== 'reporter' && (entry.sources || entry.classes)) return { key: 'role', detail: `is ${entry.role}, which reports nothing: sources and classes go with reporter` };
+  if (entry.role !== 'reporter' && (entry.sources || entry.classes))
+    return { key: 'role', detail: `is ${entry.role}, which reports nothing: sources and classes go with reporter` };
   if (entry.burst !== undefined && entry.rate === undefined) return { key: 'burst', detail: 'goes with rate' };
   return null;
 }
@@ -116,6 +124,6 @@ export function isToken(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text);
 }
 
-function sha256(text: string): Buffer {
+function digestOf(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }

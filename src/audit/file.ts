@@ -1,6 +1,17 @@
 // The audit log as a file: whole lines, appended, cut back to a whole line after a failed write.
 
-import { closeSync, constants, fchmodSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
 
 const LF = 0x0a;
@@ -49,7 +60,7 @@ export function openLogFile(path: string): LogFile {
       const bytes = Buffer.from(text);
       const before = size;
       try {
-        for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, before + done);
+        for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, before + done);
       } catch (error) {
         cut(before);
         throw error;
@@ -63,7 +74,7 @@ export function openLogFile(path: string): LogFile {
 }
 
 function lineEndingAt(fd: number, end: number): string | null {
-  for (let from = end; from > 0 && end - from < MAX_LINE_BYTES; ) {
+  for (let from = end; from > 0 && end - from < MAX_LINE_BYTES;) {
     from = Math.max(0, from - READ_BYTES);
     const bytes = read(fd, from, end);
     if (bytes.at(-1) !== LF) return null;
@@ -75,7 +86,7 @@ function lineEndingAt(fd: number, end: number): string | null {
 
 function* linesFrom(fd: number, offset: number): Generator<{ line: string; end: number }> {
   let rest: Buffer = Buffer.alloc(0);
-  for (let at = offset; rest.length < MAX_LINE_BYTES; ) {
+  for (let at = offset; rest.length < MAX_LINE_BYTES;) {
     const bytes = read(fd, at, at + READ_BYTES);
     if (bytes.length === 0) return;
     at += bytes.length;

@@ -14,7 +14,7 @@ export interface SigningKey {
 /** A new private key as PKCS #8 PEM. */
 export function newKeyPem(): string {
   const { privateKey } = generateKeyPairSync('ed25519');
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return privateKey.export({ type: 'pkcs8', format: 'pem' });
 }
 
 /**

@@ -42,7 +42,10 @@ export function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8')) as unknown;
   } catch {
-    throw new RecorderError('malformed_body', bytes.length === 0 ? 'the body is empty; one JSON object is expected' : 'the body is not exactly one JSON value');
+    throw new RecorderError(
+      'malformed_body',
+      bytes.length === 0 ? 'the body is empty; one JSON object is expected' : 'the body is not exactly one JSON value',
+    );
   }
 }
 

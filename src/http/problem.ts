@@ -11,29 +11,97 @@ interface Problem {
 }
 
 export const PROBLEMS: Record<ErrorCode, Problem> = {
-  malformed_request: { status: 400, title: 'Malformed request', meaning: 'The request line, the headers or the transfer of the body were not HTTP as this service reads it.' },
+  malformed_request: {
+    status: 400,
+    title: 'Malformed request',
+    meaning: 'The request line, the headers or the transfer of the body were not HTTP as this service reads it.',
+  },
   malformed_body: { status: 400, title: 'Malformed body', meaning: 'The body is not exactly one JSON value in UTF-8.' },
-  invalid_report: { status: 400, title: 'Invalid report', meaning: 'The report has fields that are missing, unknown or wrong; `errors` names each. Nothing was recorded.' },
-  invalid_request: { status: 400, title: 'Invalid request', meaning: 'The body has fields that are missing, unknown or wrong; `errors` names each. Nothing was changed.' },
-  invalid_parameter: { status: 400, title: 'Invalid parameter', meaning: 'A query parameter or header is unknown or has a value that is not taken.' },
-  invalid_configuration: { status: 400, title: 'Invalid configuration', meaning: 'The policy or token file is not good; `errors` names line and column. What was in force stays in force.' },
-  unauthenticated: { status: 401, title: 'No good token', meaning: 'Send `Authorization: Bearer <token>` with a token that this service knows.' },
-  forbidden: { status: 403, title: 'Not allowed', meaning: 'The token is good, but its role, its sources or its classes do not cover this.' },
+  invalid_report: {
+    status: 400,
+    title: 'Invalid report',
+    meaning: 'The report has fields that are missing, unknown or wrong; `errors` names each. Nothing was recorded.',
+  },
+  invalid_request: {
+    status: 400,
+    title: 'Invalid request',
+    meaning: 'The body has fields that are missing, unknown or wrong; `errors` names each. Nothing was changed.',
+  },
+  invalid_parameter: {
+    status: 400,
+    title: 'Invalid parameter',
+    meaning: 'A query parameter or header is unknown or has a value that is not taken.',
+  },
+  invalid_configuration: {
+    status: 400,
+    title: 'Invalid configuration',
+    meaning: 'The policy or token file is not good; `errors` names line and column. What was in force stays in force.',
+  },
+  unauthenticated: {
+    status: 401,
+    title: 'No good token',
+    meaning: 'Send `Authorization: Bearer <token>` with a token that this service knows.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'Not allowed',
+    meaning: 'The token is good, but its role, its sources or its classes do not cover this.',
+  },
   not_found: { status: 404, title: 'Not found', meaning: 'There is no such path, or no such incident that this token may see.' },
-  method_not_allowed: { status: 405, title: 'Method not allowed', meaning: 'The path is there, but not for this method; `Allow` names those it has.' },
-  request_timeout: { status: 408, title: 'Request too slow', meaning: 'Headers must be there within 5 seconds and the whole request within 10.' },
-  state_conflict: { status: 409, title: 'The state does not allow this', meaning: '`state` is where the incident stands and `allowed` which steps it allows.' },
-  precondition_failed: { status: 412, title: 'Changed since', meaning: 'The incident no longer has the ETag given in If-Match. Read it again.' },
-  body_too_large: { status: 413, title: 'Body too large', meaning: 'A body may be 65,536 bytes; a batch of reports 1 MiB and 1,000 lines. The connection is closed.' },
-  unsupported_media_type: { status: 415, title: 'Unsupported content type', meaning: 'Bodies are application/json (batches of reports application/x-ndjson) in UTF-8.' },
+  method_not_allowed: {
+    status: 405,
+    title: 'Method not allowed',
+    meaning: 'The path is there, but not for this method; `Allow` names those it has.',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'Request too slow',
+    meaning: 'Headers must be there within 5 seconds and the whole request within 10.',
+  },
+  state_conflict: {
+    status: 409,
+    title: 'The state does not allow this',
+    meaning: '`state` is where the incident stands and `allowed` which steps it allows.',
+  },
+  precondition_failed: {
+    status: 412,
+    title: 'Changed since',
+    meaning: 'The incident no longer has the ETag given in If-Match. Read it again.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'Body too large',
+    meaning: 'A body may be 65,536 bytes; a batch of reports 1 MiB and 1,000 lines. The connection is closed.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'Unsupported content type',
+    meaning: 'Bodies are application/json (batches of reports application/x-ndjson) in UTF-8.',
+  },
   expectation_failed: { status: 417, title: 'Expectation failed', meaning: 'The only expectation that is met is 100-continue.' },
-  misdirected: { status: 421, title: 'Not for this host', meaning: 'The Host is none of those that this service answers for (see ALLOWED_HOSTS).' },
-  idempotency_mismatch: { status: 422, title: 'Idempotency-Key used before', meaning: 'The same key came with another body. A key stands for one exact request.' },
+  misdirected: {
+    status: 421,
+    title: 'Not for this host',
+    meaning: 'The Host is none of those that this service answers for (see ALLOWED_HOSTS).',
+  },
+  idempotency_mismatch: {
+    status: 422,
+    title: 'Idempotency-Key used before',
+    meaning: 'The same key came with another body. A key stands for one exact request.',
+  },
   rate_limited: { status: 429, title: 'Too many requests', meaning: 'The token is over its rate. Try again after `Retry-After` seconds.' },
   headers_too_large: { status: 431, title: 'Headers too large', meaning: 'The request line and the headers may be 8 KiB.' },
-  storage_full: { status: 503, title: 'No room', meaning: 'What was sent cannot be made durable now, and was not recorded. Reports that contain are taken as long as anything fits.' },
+  storage_full: {
+    status: 503,
+    title: 'No room',
+    meaning: 'What was sent cannot be made durable now, and was not recorded. Reports that contain are taken as long as anything fits.',
+  },
   storage_failed: { status: 503, title: 'Storage failed', meaning: 'The store cannot be written. Nothing was recorded.' },
-  draining: { status: 503, title: 'Shutting down', meaning: 'The service is ending; what it had accepted it finishes. Try again after `Retry-After` seconds.' },
+  draining: {
+    status: 503,
+    title: 'Shutting down',
+    meaning: 'The service is ending; what it had accepted it finishes. Try again after `Retry-After` seconds.',
+  },
   internal: { status: 500, title: 'Internal error', meaning: 'A fault of the service, logged under `request_id`. Nothing was half done.' },
 };
 
@@ -50,7 +118,10 @@ export interface Refusal {
 
 /** The answer for an error of any kind: what is no RecorderError is `internal`, and says nothing of itself. */
 export function refusalFor(error: unknown, requestId: string = randomUUID()): Refusal {
-  const known = error instanceof RecorderError ? error : new RecorderError('internal', 'the service failed; its log has the reason under this request_id');
+  const known =
+    error instanceof RecorderError
+      ? error
+      : new RecorderError('internal', 'the service failed; its log has the reason under this request_id');
   const { status, title } = PROBLEMS[known.code];
   const { errors, state, allowed, retry_after, methods } = known.details;
   const body = JSON.stringify({

@@ -16,7 +16,9 @@ export function send(outgoing: ServerResponse, { status, headers, body }: Refusa
 export function sendRaw(socket: Socket, error: RecorderError): void {
   if (!socket.writable) return void socket.destroy();
   const { status, headers, body } = refusalFor(error);
-  const lines = Object.entries({ ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) }).map(([name, value]) => `${name}: ${value}`);
+  const lines = Object.entries({ ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 

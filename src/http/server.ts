@@ -30,7 +30,9 @@ export interface ServerParts {
 }
 
 export function createHttpServer({ app, hosts, isDraining }: ServerParts): Server {
-  const listener = getRequestListener(app.fetch, { errorHandler: () => toResponse(refusalFor(new RecorderError('malformed_request', 'the request target is not a path'))) });
+  const listener = getRequestListener(app.fetch, {
+    errorHandler: () => toResponse(refusalFor(new RecorderError('malformed_request', 'the request target is not a path'))),
+  });
   const unanswered = new WeakSet<Socket>();
 
   const server = createServer(LIMITS, (incoming, outgoing) => {
@@ -49,7 +51,9 @@ export function createHttpServer({ app, hosts, isDraining }: ServerParts): Serve
     outgoing.shouldKeepAlive = false;
     send(outgoing, refusalFor(new RecorderError('expectation_failed', 'the only expectation that is met is 100-continue')));
   });
-  server.on('connect', (_: IncomingMessage, socket: Socket) => sendRaw(socket, new RecorderError('method_not_allowed', 'CONNECT is not taken', { methods: ['GET', 'HEAD', 'POST'] })));
+  server.on('connect', (_: IncomingMessage, socket: Socket) =>
+    sendRaw(socket, new RecorderError('method_not_allowed', 'CONNECT is not taken', { methods: ['GET', 'HEAD', 'POST'] })),
+  );
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // What began an answer cannot begin another.
     if (unanswered.has(socket) && error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') return void socket.destroy();

@@ -53,7 +53,13 @@ export interface Events {
   'incident.reported': Judged & { follows: string | null; problem: string | null };
   'incident.joined': Judged & { occurrences: number };
   'incident.escalated': { from: Severity; to: Severity; count: number; window_s: number };
-  'incident.contained': { from: State; by: 'policy' | 'operator'; status: ContainmentStatus; note: string | null; request: RequestMark | null };
+  'incident.contained': {
+    from: State;
+    by: 'policy' | 'operator';
+    status: ContainmentStatus;
+    note: string | null;
+    request: RequestMark | null;
+  };
   /** An operator's contain that had something to order. */
   'incident.ordered': { actions: readonly OrderedAction[]; note: string | null; request: RequestMark | null };
   'incident.acknowledged': Stepped;

@@ -45,7 +45,11 @@ export interface Incident {
   readonly trace_id: string | null;
   readonly containment_actions: readonly string[];
   readonly proposed_actions: readonly string[];
-  readonly containment: { readonly status: ContainmentStatus; readonly reached_at: string | null; readonly actions: readonly ActionState[] };
+  readonly containment: {
+    readonly status: ContainmentStatus;
+    readonly reached_at: string | null;
+    readonly actions: readonly ActionState[];
+  };
   readonly resolved_at: string | null;
   readonly resolution: Resolution | null;
   readonly decided_by: DecidedBy;

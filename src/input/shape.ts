@@ -6,8 +6,7 @@ import { MAX_DEPTH, escapePointer, faultOf } from './bounds.ts';
 import { didYouMean, isPrintable } from './text.ts';
 
 /** One line of text: trimmed, not empty, no control or bidirectional characters; lengths are UTF-16 units. */
-export const line = (max: number) =>
-  z.string().trim().min(1).max(max).refine(isPrintable, 'holds control or bidirectional characters');
+export const line = (max: number) => z.string().trim().min(1).max(max).refine(isPrintable, 'holds control or bidirectional characters');
 
 /** Any text: trimmed and not empty. Whoever shows it on a terminal or in a log escapes it. */
 export const text = (max: number) => z.string().trim().min(1).max(max);

@@ -34,7 +34,9 @@ export interface YamlParts<T> {
 export function readYaml<T>({ name, text, schema, keys }: YamlParts<T>): YamlFile<T> {
   const lines = new LineCounter();
   const refuse = (faults: Fault[]) => {
-    const told = faults.map(({ pointer, detail, line, column }) => `${name}:${line}:${column}: ${pointer.slice(1) || 'the file'} ${detail}`);
+    const told = faults.map(
+      ({ pointer, detail, line, column }) => `${name}:${line}:${column}: ${pointer.slice(1) || 'the file'} ${detail}`,
+    );
     return new RecorderError('invalid_configuration', told.join('\n'), { errors: faults });
   };
   const at = (offset: number, pointer: string, detail: string): Fault => {
@@ -43,11 +45,14 @@ export function readYaml<T>({ name, text, schema, keys }: YamlParts<T>): YamlFil
   };
 
   const doc = parse(text, lines, (offset, detail) => refuse([at(offset, '', detail)]));
-  const place = (path: Path, detail: string) => at(offsetOf(doc, path), path.map((step) => `/${escapePointer(String(step))}`).join(''), detail);
+  const place = (path: Path, detail: string) =>
+    at(offsetOf(doc, path), path.map((step) => `/${escapePointer(String(step))}`).join(''), detail);
 
   const parsed = schema.safeParse(doc.toJS());
   if (!parsed.success) {
-    throw refuse(parsed.error.issues.flatMap((issue) => faultsOf(doc, issue, keys).map(({ path, detail }) => place(path, detail))).slice(0, 20));
+    throw refuse(
+      parsed.error.issues.flatMap((issue) => faultsOf(doc, issue, keys).map(({ path, detail }) => place(path, detail))).slice(0, 20),
+    );
   }
   return {
     value: parsed.data,

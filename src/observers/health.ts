@@ -61,6 +61,8 @@ export function createHealth({ store, queue, mirror, isDraining }: HealthParts):
 
 function containmentOf({ mode, without_actuator, rules }: Policy): HealthReport['checks']['containment'] {
   if (mode === 'observe') return 'observing';
-  const orders = [...rules.values()].some(({ auto_contain, actions }) => auto_contain && actions.some((action) => ACTIONS[action].done_by !== 'recorder'));
+  const orders = [...rules.values()].some(
+    ({ auto_contain, actions }) => auto_contain && actions.some((action) => ACTIONS[action].done_by !== 'recorder'),
+  );
   return orders && without_actuator === 'recorded' ? 'unverified' : 'ok';
 }

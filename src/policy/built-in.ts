@@ -7,14 +7,22 @@ import type { Policy, Rule } from './policy.ts';
 type Row = Pick<Rule, 'auto_contain' | 'default_severity' | 'actions'>;
 
 export const BUILT_IN: Record<(typeof CLASSES)[number], Row> = {
-  attestation_failure: { auto_contain: true, default_severity: 'critical', actions: ['freeze_agent', 'disable_airlock', 'force_vault_relock'] },
+  attestation_failure: {
+    auto_contain: true,
+    default_severity: 'critical',
+    actions: ['freeze_agent', 'disable_airlock', 'force_vault_relock'],
+  },
   policy_bypass_attempt: { auto_contain: true, default_severity: 'high', actions: ['freeze_agent', 'log_alert'] },
   manifest_mismatch: { auto_contain: true, default_severity: 'high', actions: ['quarantine_model', 'freeze_agent'] },
   forbidden_airlock_request: { auto_contain: false, default_severity: 'medium', actions: ['log_alert'] },
   prompt_injection: { auto_contain: true, default_severity: 'high', actions: ['freeze_agent', 'log_alert'] },
   tool_call_burst: { auto_contain: true, default_severity: 'medium', actions: ['freeze_agent'] },
   model_behavior_anomaly: { auto_contain: true, default_severity: 'high', actions: ['quarantine_model', 'log_alert'] },
-  integrity_violation: { auto_contain: true, default_severity: 'critical', actions: ['freeze_agent', 'disable_airlock', 'force_vault_relock'] },
+  integrity_violation: {
+    auto_contain: true,
+    default_severity: 'critical',
+    actions: ['freeze_agent', 'disable_airlock', 'force_vault_relock'],
+  },
   unauthorized_access: { auto_contain: true, default_severity: 'critical', actions: ['freeze_agent', 'force_vault_relock', 'log_alert'] },
 };
 

@@ -20,8 +20,8 @@ export function loadPolicy(path: string): Policy | null {
 }
 
 /** @throws RecorderError "invalid_configuration" */
-export function parsePolicy(name: string, text: string): Policy {
-  const file = readYaml({ name, text, schema: PolicyFile, keys: POLICY_KEYS });
+export function parsePolicy(path: string, text: string): Policy {
+  const file = readYaml({ name: path, text, schema: PolicyFile, keys: POLICY_KEYS });
   const { mode, without_actuator, self, alerting } = file.value;
   const classes = knownClasses(file);
   return {

@@ -39,7 +39,12 @@ const CLASS_NAME = /^[a-z][a-z0-9_]{0,127}$/;
 /** Webhooks of the original. They are checked here; what is delivered to them is not this version's to do, and start says so. */
 const Alerting = z.strictObject({
   webhooks: z
-    .array(z.strictObject({ url: z.url({ protocol: /^https?$/ }), events: z.array(z.enum(['containment', 'escalation', 'recovery'])).default([]) }))
+    .array(
+      z.strictObject({
+        url: z.url({ protocol: /^https?$/ }),
+        events: z.array(z.enum(['containment', 'escalation', 'recovery'])).default([]),
+      }),
+    )
     .max(16)
     .nullish()
     .transform((webhooks) => webhooks ?? []),
@@ -50,7 +55,9 @@ export const PolicyFile = z.strictObject({
   mode: z.enum(['enforce', 'observe']).default('enforce'),
   without_actuator: z.enum(['recorded', 'never']).default('recorded'),
   rules: z.record(z.string(), Rule),
-  classes: z.record(z.string().regex(CLASS_NAME, 'must be lower-case words joined by _'), z.strictObject({ default_severity: Severity })).default({}),
+  classes: z
+    .record(z.string().regex(CLASS_NAME, 'must be lower-case words joined by _'), z.strictObject({ default_severity: Severity }))
+    .default({}),
   self: z.strictObject({ integrity_violation: z.enum(['observe', 'enforce']).default('observe') }).prefault({}),
   alerting: Alerting.prefault({}),
 });

@@ -8,7 +8,16 @@ export interface Finding {
   readonly severity: Severity;
 }
 
-const PLAIN = { source: OWN_SOURCE, severity: null, evidence: null, subject: null, confidence: null, occurred_at: null, trace_id: null, attack: null };
+const PLAIN = {
+  source: OWN_SOURCE,
+  severity: null,
+  evidence: null,
+  subject: null,
+  confidence: null,
+  occurred_at: null,
+  trace_id: null,
+  attack: null,
+};
 
 /** One incident until an operator resolves it: what is found again joins it. */
 export function tokensFinding(count: number): Finding {
@@ -18,12 +27,22 @@ export function tokensFinding(count: number): Finding {
 
 export function keyFinding(old: string, verifierKey: string): Finding {
   const evidence = { old_key: old, new_key: verifierKey };
-  return integrity('high', 'the key that signs checkpoints is not the one that the log was kept under', `key.changed ${verifierKey.slice(-64)}`, evidence);
+  return integrity(
+    'high',
+    'the key that signs checkpoints is not the one that the log was kept under',
+    `key.changed ${verifierKey.slice(-64)}`,
+    evidence,
+  );
 }
 
 export function damageFinding({ file, reason }: { file: string; reason: string }): Finding {
   const evidence = { kept_as: file, reason };
-  return integrity('critical', 'the audit log file was not what had been written to it; it was kept aside and written anew', 'log.recovered', evidence);
+  return integrity(
+    'critical',
+    'the audit log file was not what had been written to it; it was kept aside and written anew',
+    'log.recovered',
+    evidence,
+  );
 }
 
 /** A finding about our own integrity; `position` tells one from another, so that none becomes two incidents. */

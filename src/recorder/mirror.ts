@@ -39,20 +39,20 @@ export interface Opened {
   readonly damaged: { readonly file: string; readonly reason: string } | null;
 }
 
-export function openMirror({ path, records, synced, log, now }: MirrorParts): Opened {
+export function openMirror({ path, records, synced: known, log, now }: MirrorParts): Opened {
   let file = openLogFile(path);
   let damaged: Opened['damaged'] = null;
-  const reason = faultOf(file, synced, records);
+  let durable = known;
+  const reason = faultOf(file, known, records);
   if (reason !== null) {
     file.close();
     const kept = `${path}.damaged-${now().toISOString().replaceAll(/[-:.]/g, '')}`;
     renameSync(path, kept);
     file = openLogFile(path);
     damaged = { file: kept, reason };
-    synced = { seq: 0, offset: 0 };
+    durable = { seq: 0, offset: 0 };
   }
-  let cursor = cutAfterCrash(file, synced, records);
-  let durable = synced;
+  let cursor = cutAfterCrash(file, durable, records);
   let lagging = false;
 
   function follow(): void {
@@ -71,7 +71,8 @@ export function openMirror({ path, records, synced, log, now }: MirrorParts): Op
       if (lagging) log.warning('the audit log file has caught up', { path, seq: cursor });
       lagging = false;
     } catch (error) {
-      if (!lagging) log.critical('the audit log file cannot be written; records are safe in the store', { path, error: String(error), seq: cursor });
+      if (!lagging)
+        log.critical('the audit log file cannot be written; records are safe in the store', { path, error: String(error), seq: cursor });
       lagging = true;
     }
   }

@@ -16,7 +16,13 @@ export interface Opening {
 }
 
 /** @returns the key that the log was signed under before, when it was another one */
-export function openingChange({ software, origin, verifierKey, policy, tokens }: Opening): (draft: Draft) => { changedFrom: string | null } {
+export function openingChange({
+  software,
+  origin,
+  verifierKey,
+  policy,
+  tokens,
+}: Opening): (draft: Draft) => { changedFrom: string | null } {
   return (draft) => {
     const known = draft.meta.verifierKey();
     if (known === null) {

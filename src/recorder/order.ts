@@ -31,7 +31,8 @@ export function plan(draft: Draft, wanted: readonly Wanted[], { rule, source, ma
     const joins = draft.holds.live(each.action, each.target);
     if (joins) return planned(draft, each, joins, { status: joins.status, hold_id: joins.id });
     room ??= max_holds - draft.holds.count(rule, source, max_holds);
-    if (room <= 0) return planned(draft, each, null, { status: 'failed', error: `limit: the rule has ${max_holds} live holds for this source` });
+    if (room <= 0)
+      return planned(draft, each, null, { status: 'failed', error: `limit: the rule has ${max_holds} live holds for this source` });
     room -= 1;
     return planned(draft, each, null, { status: 'recorded', hold_id: newHoldId() });
   });
@@ -41,12 +42,26 @@ type Becomes = Pick<ActionState, 'status'> & Partial<Pick<ActionState, 'hold_id'
 
 function planned(draft: Draft, wanted: Wanted, joins: Hold | null, { status, hold_id = null, error = null }: Becomes): Planned {
   const completed_at = hold_id === null ? draft.now : null;
-  const state = { action: wanted.action, target: targetName(wanted.target), hold_id, status, actuator: null, attempts: 0, error, completed_at };
+  const state = {
+    action: wanted.action,
+    target: targetName(wanted.target),
+    hold_id,
+    status,
+    actuator: null,
+    attempts: 0,
+    error,
+    completed_at,
+  };
   return { wanted, joins, state };
 }
 
 /** Makes what was planned true, after the records already there for incident `seq`; `n` numbers its first action. */
-export function carryOut(draft: Draft, orders: readonly Planned[], owner: { seq: number; id: string; actor: string; n: number }, by: OrderFor): void {
+export function carryOut(
+  draft: Draft,
+  orders: readonly Planned[],
+  owner: { seq: number; id: string; actor: string; n: number },
+  by: OrderFor,
+): void {
   orders.forEach(({ wanted, joins, state }, i) => {
     const hold = joins?.seq ?? (state.hold_id === null ? null : openHold(draft, wanted, state.hold_id, owner, by));
     if (state.status === 'failed') refuse(draft, state, owner, by);
@@ -54,7 +69,13 @@ export function carryOut(draft: Draft, orders: readonly Planned[], owner: { seq:
   });
 }
 
-function openHold(draft: Draft, { action, target }: Wanted, id: string, owner: { id: string; actor: string }, { rule, source }: OrderFor): number {
+function openHold(
+  draft: Draft,
+  { action, target }: Wanted,
+  id: string,
+  owner: { id: string; actor: string },
+  { rule, source }: OrderFor,
+): number {
   const { seq } = draft.record('hold.recorded', { id }, owner.actor, { action, target, rule, source, incident_id: owner.id });
   draft.holds.insert({ seq, id, action, target, status: 'recorded', rule, source, created_at: draft.now });
   return seq;

@@ -36,8 +36,6 @@ export type Change<T> = (draft: Draft) => T;
 export interface Queue {
   /** Resolves with what the change returned once that is durable; rejects with what it threw, and nothing was written. */
   submit<T>(change: Change<T>): Promise<T>;
-  /** Resolves when all that was submitted before is answered. */
-  idle(): Promise<void>;
   readonly policy: Policy;
   /** Of the last batch: whether the store took it, and whether it was over its bound. */
   readonly health: 'ok' | 'full' | 'failing';
@@ -133,7 +131,10 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
       },
       afterwards: (effect) => void effects.push(effect),
       needsRoom() {
-        if (full) throw new RecorderError('storage_full', 'the store is over its bound (STORE_MAX_BYTES); only what contains is taken', { retry_after: 60 });
+        if (full)
+          throw new RecorderError('storage_full', 'the store is over its bound (STORE_MAX_BYTES); only what contains is taken', {
+            retry_after: 60,
+          });
       },
     };
 
@@ -179,9 +180,6 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
         waiting.push({ change, resolve: resolve as (value: unknown) => void, reject });
         schedule();
       }),
-    idle: async () => {
-      while (scheduled || waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
-    },
     get policy() {
       return state.policy;
     },
@@ -204,7 +202,8 @@ function tablesOf({ incidents, holds, records, requests, sightings, meta }: Tabl
 /** What a caller is told of a store that failed; anything else is a bug, and passes as it is. */
 function refusalOf(error: unknown): unknown {
   if (isFull(error)) return new RecorderError('storage_full', 'the disk is full; nothing was recorded', { retry_after: 10 });
-  if (codeOf(error).startsWith('SQLITE_IOERR')) return new RecorderError('storage_failed', 'the store cannot be written; nothing was recorded', { retry_after: 10 });
+  if (codeOf(error).startsWith('SQLITE_IOERR'))
+    return new RecorderError('storage_failed', 'the store cannot be written; nothing was recorded', { retry_after: 10 });
   return error;
 }
 

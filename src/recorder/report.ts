@@ -41,8 +41,14 @@ export function reportChange(request: ReportRequest, log: Log): (draft: Draft) =
     if (decision.actions.length === 0 && own === null) draft.needsRoom();
     const problem = problemOf(draft.policy, report, caller.name);
     const latest = problem && draft.incidents.latestOf(problem.key);
-    const context: Context = { ...request, decision, burst, by: { rule: report.class, source: report.source, max_holds: decision.max_holds } };
-    const reported = latest && stillJoins(draft, problem, latest) ? join(draft, latest, context) : open(draft, problem, latest, context, log);
+    const context: Context = {
+      ...request,
+      decision,
+      burst,
+      by: { rule: report.class, source: report.source, max_holds: decision.max_holds },
+    };
+    const reported =
+      latest && stillJoins(draft, problem, latest) ? join(draft, latest, context) : open(draft, problem, latest, context, log);
     keepDone(draft, mark, reported.incident.id, reported.receipt);
     return reported;
   };
@@ -80,7 +86,11 @@ function open(draft: Draft, problem: Problem | null, latest: Latest | null, cont
   const orders = plan(draft, decision.actions, by);
   const follows = latest?.state === 'resolved' ? latest.id : null;
 
-  const receipt = draft.record('incident.reported', { id }, caller.actor, { ...judged(draft, context, orders), follows, problem: problem?.key ?? null });
+  const receipt = draft.record('incident.reported', { id }, caller.actor, {
+    ...judged(draft, context, orders),
+    follows,
+    problem: problem?.key ?? null,
+  });
   const subject = { id, about: receipt.seq };
   let last = receipt;
   if (decision.escalated) last = draft.record('incident.escalated', subject, caller.actor, { ...decision.escalated, ...burstOf(context) });
@@ -88,13 +98,21 @@ function open(draft: Draft, problem: Problem | null, latest: Latest | null, cont
   const actions = orders.map(({ state }) => state);
   const status = decision.suppressed ? 'suppressed' : statusOf(actions);
   const contained = isContained(draft.policy, actions);
-  if (contained) last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
+  if (contained)
+    last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
   if (decision.alert || actions.some(failed)) last = alert(draft, subject, context, decision.severity, actions.some(failed), log);
 
   const { class: reportedClass, source, description, evidence, occurred_at, subject: of, dedup_key, confidence, attack, trace_id } = report;
   const incident: Incident = {
     ...{ id, created_at: draft.now, updated_at: draft.now, occurred_at, class: reportedClass, severity: decision.severity },
-    ...{ state: contained ? ('contained' as const) : ('open' as const), source, reported_by: caller.name, description, evidence, subject: of },
+    ...{
+      state: contained ? ('contained' as const) : ('open' as const),
+      source,
+      reported_by: caller.name,
+      description,
+      evidence,
+      subject: of,
+    },
     ...{ dedup_key, occurrences: 1, last_seen_at: draft.now, follows, confidence, attack, trace_id },
     containment_actions: decision.actions.map(({ action }) => action),
     proposed_actions: decision.proposed.map(({ action }) => action),
@@ -127,7 +145,8 @@ function join(draft: Draft, latest: Latest, context: Context): Reported {
   const actions = [...incident.containment.actions, ...orders.map(({ state }) => state)];
   const status = orders.length > 0 ? statusOf(actions) : incident.containment.status;
   const contains = orders.length > 0 && incident.state === 'open' && isContained(draft.policy, actions);
-  if (contains) last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
+  if (contains)
+    last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
 
   const changed: Incident = {
     ...incident,
@@ -159,11 +178,18 @@ function burstOf({ burst }: Context): { count: number; window_s: number } {
 }
 
 /** The alert that log_alert orders, or that a refused action deserves: a record, and a critical line once it is durable. */
-function alert(draft: Draft, subject: { id: string; about: number }, { report, caller }: Context, severity: Severity, refused: boolean, log: Log): Receipt {
-  const told = { class: report.class, severity, source: report.source };
+function alert(
+  draft: Draft,
+  subject: { id: string; about: number },
+  { report, caller }: Context,
+  severity: Severity,
+  refused: boolean,
+  log: Log,
+): Receipt {
+  const facts = { class: report.class, severity, source: report.source };
   const reason = refused ? 'an action was refused' : 'log_alert';
-  draft.afterwards(() => log.critical('alert raised', { incident: subject.id, reason, ...told, description: report.description }));
-  return draft.record('alert.raised', subject, caller.actor, { reason, ...told });
+  draft.afterwards(() => log.critical('alert raised', { incident: subject.id, reason, ...facts, description: report.description }));
+  return draft.record('alert.raised', subject, caller.actor, { reason, ...facts });
 }
 
 function failed({ status }: ActionState): boolean {

@@ -86,7 +86,15 @@ function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepR
     carryOut(draft, orders, { seq: incident.audit.seq, id: incident.id, actor: caller.actor, n: incident.containment.actions.length }, by);
   }
   if (reached) {
-    records.push(draft.record('incident.contained', subjectOf(incident), caller.actor, { from: incident.state, by: 'operator', status, note, request: mark }));
+    records.push(
+      draft.record('incident.contained', subjectOf(incident), caller.actor, {
+        from: incident.state,
+        by: 'operator',
+        status,
+        note,
+        request: mark,
+      }),
+    );
   }
   const [first] = records;
   if (!first) throw notReached(incident);
@@ -105,10 +113,14 @@ function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepR
 
 /** All is ordered already, and the policy's `without_actuator: never` does not let that count. */
 function notReached({ containment, state }: Incident): RecorderError {
-  return new RecorderError('state_conflict', `everything is ordered already and has come as far as ${containment.status}, which the policy does not count as contained`, {
-    state,
-    allowed: ['acknowledge', 'resolve'],
-  });
+  return new RecorderError(
+    'state_conflict',
+    `everything is ordered already and has come as far as ${containment.status}, which the policy does not count as contained`,
+    {
+      state,
+      allowed: ['acknowledge', 'resolve'],
+    },
+  );
 }
 
 function acknowledge(draft: Draft, incident: Incident, { caller, note, mark }: StepRequest): Stepped {
@@ -120,15 +132,25 @@ function acknowledge(draft: Draft, incident: Incident, { caller, note, mark }: S
 /** Ends what the incident owns; a hold that nobody else owns is released. */
 function resolve(draft: Draft, incident: Incident, { caller, note, resolution, mark }: StepRequest): Stepped {
   const state = stateAfter('resolve', incident.state);
-  const first = draft.record('incident.resolved', subjectOf(incident), caller.actor, { from: incident.state, note, resolution, request: mark });
+  const first = draft.record('incident.resolved', subjectOf(incident), caller.actor, {
+    from: incident.state,
+    note,
+    resolution,
+    request: mark,
+  });
   let last = first;
   for (const hold of draft.holds.ownedBy(incident.audit.seq)) {
     if (draft.holds.hasOtherOwner(hold.seq, incident.audit.seq)) continue;
-    last = draft.record('hold.released', { id: hold.id, about: hold.seq }, caller.actor, { reason: 'last owner ended', incident_id: incident.id });
+    last = draft.record('hold.released', { id: hold.id, about: hold.seq }, caller.actor, {
+      reason: 'last owner ended',
+      incident_id: incident.id,
+    });
     draft.holds.release(hold.seq, draft.now);
   }
   draft.holds.disown(incident.audit.seq, last.seq);
-  const actions = incident.containment.actions.map((action): ActionState => (action.hold_id === null ? action : { ...action, status: 'released' }));
+  const actions = incident.containment.actions.map((action): ActionState =>
+    action.hold_id === null ? action : { ...action, status: 'released' },
+  );
   const status = actions.length === 0 ? incident.containment.status : statusOf(actions);
   return {
     incident: { ...incident, state, resolved_at: draft.now, resolution, containment: { ...incident.containment, status, actions } },

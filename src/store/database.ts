@@ -35,7 +35,10 @@ export function openDatabase(path: string): Db {
 function migrate(db: Db): void {
   const done = db.pragma('user_version', { simple: true }) as number;
   if (done > MIGRATIONS.length) {
-    throw new RecorderError('invalid_configuration', `the store is of a newer version (${done}) than this program knows (${MIGRATIONS.length})`);
+    throw new RecorderError(
+      'invalid_configuration',
+      `the store is of a newer version (${done}) than this program knows (${MIGRATIONS.length})`,
+    );
   }
   db.exec('BEGIN IMMEDIATE');
   for (const migration of MIGRATIONS.slice(done)) db.exec(migration);

@@ -36,14 +36,18 @@ export function createHolds(db: Db): Holds {
     'SELECT * FROM holds WHERE live = 1 AND action = ? AND target_type = ? AND target_id = ?',
   );
   const count = db
-    .prepare<[string, string, number], number>('SELECT count(*) FROM (SELECT 1 FROM holds WHERE live = 1 AND rule = ? AND source = ? LIMIT ?)')
+    .prepare<[string, string, number], number>(
+      'SELECT count(*) FROM (SELECT 1 FROM holds WHERE live = 1 AND rule = ? AND source = ? LIMIT ?)',
+    )
     .pluck();
-  const insert = db.prepare<unknown[]>(`INSERT INTO holds (seq, id, action, target_type, target_id, status, live, rule, source, created_at)
+  const insert = db.prepare(`INSERT INTO holds (seq, id, action, target_type, target_id, status, live, rule, source, created_at)
     VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`);
   const ownedBy = db.prepare<[number], Row>(
     'SELECT h.* FROM incident_actions a JOIN holds h ON h.seq = a.hold WHERE a.incident = ? AND a.ended = 0 AND h.live = 1 ORDER BY a.n',
   );
-  const disown = db.prepare<[number, number]>('UPDATE incident_actions SET ended = ? WHERE incident = ? AND hold IS NOT NULL AND ended = 0');
+  const disown = db.prepare<[number, number]>(
+    'UPDATE incident_actions SET ended = ? WHERE incident = ? AND hold IS NOT NULL AND ended = 0',
+  );
   const owner = db
     .prepare<[number, number], number>('SELECT 1 FROM incident_actions WHERE hold = ? AND ended = 0 AND incident <> ? LIMIT 1')
     .pluck();

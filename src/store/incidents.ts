@@ -30,7 +30,17 @@ interface Row {
 }
 
 /** What is kept as JSON because no query asks for it. */
-const DETAILS = ['occurred_at', 'subject', 'dedup_key', 'confidence', 'attack', 'trace_id', 'containment_actions', 'proposed_actions', 'decided_by'] as const;
+const DETAILS = [
+  'occurred_at',
+  'subject',
+  'dedup_key',
+  'confidence',
+  'attack',
+  'trace_id',
+  'containment_actions',
+  'proposed_actions',
+  'decided_by',
+] as const;
 type Details = Pick<Incident, (typeof DETAILS)[number]>;
 
 /** The live incident of a problem, or the last one it had. */
@@ -53,11 +63,11 @@ export interface Incidents {
 }
 
 export function createIncidents(db: Db): Incidents {
-  const insert = db.prepare<unknown[]>(`INSERT INTO incidents
+  const insert = db.prepare(`INSERT INTO incidents
     (seq, id, version, hash, created_at, updated_at, last_seen_at, occurrences, class, severity, rank, state, source, reported_by,
      description, problem, follows, containment_status, contained_at, resolved_at, resolution, details)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-  const update = db.prepare<unknown[]>(`UPDATE incidents SET version = ?, updated_at = ?, last_seen_at = ?, occurrences = ?, severity = ?,
+  const update = db.prepare(`UPDATE incidents SET version = ?, updated_at = ?, last_seen_at = ?, occurrences = ?, severity = ?,
     rank = ?, state = ?, containment_status = ?, contained_at = ?, resolved_at = ?, resolution = ?, details = ? WHERE seq = ?`);
   const insertEvidence = db.prepare<[number, string]>('INSERT INTO evidence (incident, json) VALUES (?, ?)');
   const bySeq = db.prepare<[number], Row>('SELECT * FROM incidents WHERE seq = ?');
@@ -70,7 +80,7 @@ export function createIncidents(db: Db): Incidents {
     SELECT a.action, a.target, h.id AS hold_id, CASE WHEN h.seq IS NULL THEN a.status WHEN a.ended THEN 'released' ELSE h.status END AS status,
       a.error, a.completed_at
     FROM incident_actions a LEFT JOIN holds h ON h.seq = a.hold WHERE a.incident = ? ORDER BY a.n`);
-  const insertAction = db.prepare<unknown[]>(`INSERT INTO incident_actions (incident, n, action, target, hold, status, error, completed_at)
+  const insertAction = db.prepare(`INSERT INTO incident_actions (incident, n, action, target, hold, status, error, completed_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
 
   const keep = (row: Row | undefined): Kept | null => {

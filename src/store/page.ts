@@ -35,11 +35,10 @@ export function createPages(db: Db): Pages {
          ORDER BY seq DESC LIMIT :budget) WHERE ${conditions} LIMIT :limit`,
       )
       .pluck(),
-    lowest: db
-      .prepare<[object], { lowest: number | null; n: number }>(
-        `SELECT min(seq) AS lowest, count(*) AS n FROM (SELECT seq FROM incidents
+    lowest: db.prepare<[object], { lowest: number | null; n: number }>(
+      `SELECT min(seq) AS lowest, count(*) AS n FROM (SELECT seq FROM incidents
          WHERE state = :state AND rank = :rank AND seq < :before AND seq >= :from ORDER BY seq DESC LIMIT :budget)`,
-      ),
+    ),
   });
   const firstSince = createFirstSince(db);
 
@@ -69,7 +68,10 @@ export function createPages(db: Db): Pages {
         const branches = states.map((state) => walk(filter, state, rank, before, from, limit - found.length, budget));
         // Below the highest of these some branch has rows that nobody looked at yet.
         const to = Math.max(...branches.map((branch) => branch.to));
-        const merged = branches.flatMap(({ seqs }) => seqs).filter((seq) => seq >= to).toSorted((a, b) => b - a);
+        const merged = branches
+          .flatMap(({ seqs }) => seqs)
+          .filter((seq) => seq >= to)
+          .toSorted((a, b) => b - a);
         found.push(...merged.slice(0, limit - found.length));
         if (found.length === limit) return { seqs: found, next: { rank, before: found.at(-1) ?? 0 } };
         if (to > 0) return { seqs: found, next: { rank, before: to } };

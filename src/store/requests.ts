@@ -33,8 +33,10 @@ export function createRequests(db: Db): Requests {
     'SELECT body_sha256, incident, seq, hash FROM requests WHERE token = ? AND key_sha256 = ? AND at > ?',
   );
   const drop = db.prepare<[string, string]>('DELETE FROM requests WHERE token = ? AND key_sha256 = ?');
-  const insert = db.prepare<unknown[]>('INSERT INTO requests (token, key_sha256, body_sha256, incident, seq, hash, at) VALUES (?, ?, ?, ?, ?, ?, ?)');
-  const expire = db.prepare<[number]>('DELETE FROM requests WHERE n IN (SELECT n FROM (SELECT n, at FROM requests ORDER BY n LIMIT 4) WHERE at <= ?)');
+  const insert = db.prepare('INSERT INTO requests (token, key_sha256, body_sha256, incident, seq, hash, at) VALUES (?, ?, ?, ?, ?, ?, ?)');
+  const expire = db.prepare<[number]>(
+    'DELETE FROM requests WHERE n IN (SELECT n FROM (SELECT n, at FROM requests ORDER BY n LIMIT 4) WHERE at <= ?)',
+  );
   const count = db.prepare<[string], number>('SELECT n FROM request_counts WHERE token = ?').pluck();
   const oldest = db.prepare<[string]>('DELETE FROM requests WHERE n = (SELECT n FROM requests WHERE token = ? ORDER BY n LIMIT 1)');
   return {

@@ -135,7 +135,12 @@ export function writeSecret(path: string, text: string): void {
 }
 
 /** A clock that stands still until it is moved. */
-export function createClock(start = '2026-03-13T08:15:30.123Z'): { now: () => Date; monotonic: () => number; advance(ms: number): void; set(instant: string): void } {
+export function createClock(start = '2026-03-13T08:15:30.123Z'): {
+  now: () => Date;
+  monotonic: () => number;
+  advance(ms: number): void;
+  set(instant: string): void;
+} {
   let at = Date.parse(start);
   let ticks = 0;
   return {

@@ -14,7 +14,9 @@ export const ROOT = join(import.meta.dirname, '../..');
 export const PROGRAM = join(ROOT, 'dist/main.js');
 
 /** The flags of production, from the one place where they stand. */
-export const FLAGS = execFileSync('sh', [join(ROOT, '.tools/launch.sh'), 'flags'], { encoding: 'utf8' }).trim().split(/\s+/);
+export const FLAGS = execFileSync('sh', [join(ROOT, '.tools/launch.sh'), 'flags'], { encoding: 'utf8' })
+  .trim()
+  .split(/\s+/);
 
 export interface Program extends AsyncDisposable {
   readonly dir: string;
@@ -111,7 +113,10 @@ export async function startProgram({ env = {}, dir, flags = FLAGS, under = [] }:
 
 /** Runs the program where it is expected to refuse to start. */
 export async function runToEnd(env: Record<string, string>): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [...FLAGS, PROGRAM], { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...FLAGS, PROGRAM], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));

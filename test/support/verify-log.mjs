@@ -2,7 +2,7 @@
 // The format it knows is the one in src/audit/README.md: raw bytes, a fixed tail, and nothing re-serialised.
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 const TAIL = /^,"hash":"([0-9a-f]{64})"\}$/;
@@ -25,7 +25,7 @@ export function verifyLog(path) {
   return { records: seq, fault: null, offset: at, torn: at < bytes.length, last: prev };
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
   const { records, fault, offset, torn, last } = verifyLog(process.argv[2] ?? '');
   if (fault) console.log(`bad: ${fault} (byte ${offset}); the ${records} records before it are sound`);
   else console.log(`sound: ${records} records${torn ? ', and a torn last line' : ''}; last hash ${last}`);

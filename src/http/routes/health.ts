@@ -7,7 +7,9 @@ import { json } from '../reply.ts';
 
 export function healthRoutes({ health }: { health: Health }): Route[] {
   const probe = (path: string, ok: () => boolean): Route => ({
-    method: 'GET', path, for: 'anyone',
+    method: 'GET',
+    path,
+    for: 'anyone',
     handle({ url }) {
       const verbose = parametersOf(url, ['verbose']).has('verbose');
       return json({ status: ok() ? 'ok' : 'unavailable', ...(verbose && { checks: health.report().checks }) }, ok() ? 200 : 503);
@@ -15,7 +17,9 @@ export function healthRoutes({ health }: { health: Health }): Route[] {
   });
   return [
     {
-      method: 'GET', path: '/health', for: 'anyone',
+      method: 'GET',
+      path: '/health',
+      for: 'anyone',
       handle() {
         const report = health.report();
         return json(report, health.isReady() ? 200 : 503);

@@ -63,7 +63,10 @@ export function incidentRoutes({ store }: { store: Pick<Store, 'incidents' | 'pa
   return [
     { method: 'GET', path: '/api/v1/incidents', for: 'read_own', openBut: ['q'], handle: list },
     {
-      method: 'GET', path: '/api/v1/incidents/get', for: 'read_own', openBut: [],
+      method: 'GET',
+      path: '/api/v1/incidents/get',
+      for: 'read_own',
+      openBut: [],
       handle({ url, token }) {
         const id = parametersOf(url, ['id']).get('id');
         if (!id) throw new RecorderError('invalid_parameter', 'id is required: /api/v1/incidents/get?id=INC-…');
@@ -71,7 +74,10 @@ export function incidentRoutes({ store }: { store: Pick<Store, 'incidents' | 'pa
       },
     },
     {
-      method: 'GET', path: `/api/v1/incidents/${ID}`, for: 'read_own', openBut: [],
+      method: 'GET',
+      path: `/api/v1/incidents/${ID}`,
+      for: 'read_own',
+      openBut: [],
       handle: (call) => incidentReply(mustFind(call.param('id'), call.token)),
     },
     { method: 'GET', path: `/api/v1/incidents/${ID}/timeline`, for: 'read_own', handle: timeline },

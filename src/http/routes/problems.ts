@@ -10,7 +10,9 @@ export function problemRoutes(): Route[] {
   const codes = Object.keys(PROBLEMS) as ErrorCode[];
   return [
     {
-      method: 'GET', path: '/problems/:slug{[a-z-]{1,64}}', for: 'anyone',
+      method: 'GET',
+      path: '/problems/:slug{[a-z-]{1,64}}',
+      for: 'anyone',
       handle({ param }) {
         const code = codes.find((known) => typeOf(known) === `/problems/${param('slug')}`);
         if (!code) throw new RecorderError('not_found', 'there is no such kind of problem');

@@ -15,7 +15,9 @@ const ReloadBody = z.strictObject({});
 export function reloadRoutes({ configuration, policy }: { configuration: Pick<Configuration, 'reload'>; policy: () => Policy }): Route[] {
   return [
     {
-      method: 'POST', path: '/api/v1/reload', for: 'operate',
+      method: 'POST',
+      path: '/api/v1/reload',
+      for: 'operate',
       async handle({ incoming, body, token, path }) {
         if (body.length > 0) parseShape(ReloadBody, parseJson(body), 'invalid_request');
         const receipt = await configuration.reload(callerOf(token), markOf(incoming.headers, token.name, path, body));

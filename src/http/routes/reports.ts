@@ -1,8 +1,7 @@
 // POST /api/v1/incidents/report and /reports: what reporters send, one by one or as lines.
 
-import type { Token } from '../../access/token.ts';
-import { covers } from '../../access/token.ts';
-import { type Limiter } from '../../access/rate.ts';
+import { type Token, covers } from '../../access/token.ts';
+import type { Limiter } from '../../access/rate.ts';
 import { RecorderError } from '../../errors.ts';
 import { type Report, parseReport } from '../../incident/report.ts';
 import { OWN_SOURCE } from '../../incident/vocabulary.ts';
@@ -50,11 +49,14 @@ export function reportRoutes({ recorder, policy, limiter, refusals }: ReportPart
     return incidentReply(done, done.how === 'new' ? 201 : 200, done.receipt, done.how === 'replayed');
   }
 
-  /** One line of a batch, whatever comes of it: a bad one spoils only itself. */
+  /** The answer to one line of a batch, whatever comes of it: a bad one spoils only itself. None for an empty line. */
   async function oneOf(line: number, bytes: Buffer | null, token: Token): Promise<string> {
+    if (bytes?.length === 0) return '';
     try {
-      if (line > MAX_LINES) throw new RecorderError('body_too_large', `a batch has at most ${MAX_LINES} lines; this one and what follows was not taken`);
-      if (bytes === null) throw new RecorderError('body_too_large', `a line has at most ${MAX_BODY_BYTES} bytes and a batch ${MAX_BATCH_BYTES}`);
+      if (line > MAX_LINES)
+        throw new RecorderError('body_too_large', `a batch has at most ${MAX_LINES} lines; this one and what follows was not taken`);
+      if (bytes === null)
+        throw new RecorderError('body_too_large', `a line has at most ${MAX_BODY_BYTES} bytes and a batch ${MAX_BATCH_BYTES}`);
       if (!limiter.take(token)) {
         refusals.limited(token.name);
         throw new RecorderError('rate_limited', `the token ${token.name} is over its rate`, { retry_after: limiter.wait(token) });
@@ -72,16 +74,22 @@ export function reportRoutes({ recorder, policy, limiter, refusals }: ReportPart
     }
     if (announced(incoming) > MAX_BATCH_BYTES) throw tooLarge(MAX_BATCH_BYTES);
     const answers: string[] = [];
-    let line = 0;
+    let seen = 0;
     for await (const lines of linesOf(incoming, { maxBytes: MAX_BATCH_BYTES, maxLineBytes: MAX_BODY_BYTES })) {
-      const pending = lines.flatMap((bytes) => {
-        line += 1;
-        return bytes?.length === 0 || line > MAX_LINES + 1 ? [] : [oneOf(line, bytes, token)];
-      });
-      answers.push(...(await Promise.all(pending)));
-      if (line > MAX_LINES) break;
+      const first = seen + 1;
+      seen += lines.length;
+      const taken = lines.slice(0, MAX_LINES + 2 - first).map(async (bytes, i) => oneOf(first + i, bytes, token));
+      answers.push(...(await Promise.all(taken)));
+      if (seen > MAX_LINES) break;
     }
-    return raw(answers.map((answer) => `${answer}\n`).join(''), 200, { 'content-type': NDJSON });
+    return raw(
+      answers
+        .filter((answer) => answer !== '')
+        .map((answer) => `${answer}\n`)
+        .join(''),
+      200,
+      { 'content-type': NDJSON },
+    );
   }
 
   return [

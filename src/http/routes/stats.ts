@@ -10,7 +10,10 @@ import { json } from '../reply.ts';
 export function statsRoutes({ store }: { store: Pick<Store, 'statistics'> }): Route[] {
   return [
     {
-      method: 'GET', path: '/api/v1/stats', for: 'read', openBut: [],
+      method: 'GET',
+      path: '/api/v1/stats',
+      for: 'read',
+      openBut: [],
       handle({ url }) {
         parametersOf(url, []);
         return json(statsOf(store.statistics.tallies()));

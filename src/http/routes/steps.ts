@@ -14,7 +14,9 @@ import { ID } from './incidents.ts';
 
 export function stepRoutes({ recorder }: { recorder: Pick<Recorder, 'step' | 'note'> }): Route[] {
   const step = (name: StepName): Route => ({
-    method: 'POST', path: `/api/v1/incidents/${name}`, for: 'operate',
+    method: 'POST',
+    path: `/api/v1/incidents/${name}`,
+    for: 'operate',
     async handle(call) {
       const { id, note, resolution } = parseStep(name, parseJson(call.body));
       const done = await recorder.step(name, { id, note, resolution, ...askedBy(call) });
@@ -24,7 +26,9 @@ export function stepRoutes({ recorder }: { recorder: Pick<Recorder, 'step' | 'no
   return [
     ...STEP_NAMES.map(step),
     {
-      method: 'POST', path: `/api/v1/incidents/${ID}/notes`, for: 'operate',
+      method: 'POST',
+      path: `/api/v1/incidents/${ID}/notes`,
+      for: 'operate',
       async handle(call) {
         const { note } = parseShape(NoteBody, parseJson(call.body), 'invalid_request');
         const done = await recorder.note({ id: call.param('id'), note, resolution: null, ...askedBy(call) });

@@ -1,0 +1,118 @@
+// The README, run: each example as it stands, one after the other, as someone would who has five minutes.
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ENVIRONMENT } from '../../src/config.ts';
+import { ROOT, startProgram } from '../support/program.ts';
+
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+
+interface Example {
+  name: string;
+  command: string;
+}
+
+function examples(): Example[] {
+  const blocks = README.matchAll(/<!-- example: ([\w ]+) -->\n```sh\n([\s\S]*?)```/g);
+  return [...blocks].map(([, name = '', command = '']) => ({ name, command }));
+}
+
+describe('the README', () => {
+  it('has every shell block but the two commands as an example that this test runs', () => {
+    expect(README.match(/```sh\n/g)).toHaveLength(examples().length + 1);
+    expect(README).toMatch(/```sh\nnpm start .*\nnpm test .*\n```/);
+  });
+
+  it('tells the truth: report, resolve, look, verify, each as printed', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'readme-'));
+    try {
+      mkdirSync(join(dir, 'var'));
+      symlinkSync(join(ROOT, 'test'), join(dir, 'test'));
+      await using program = await startProgram({ dir: join(dir, 'var') });
+      const shown = new Map<string, string>();
+      // One shell for all, as the reader has: what one example sets, the next one uses.
+      const marked = examples().map(
+        ({ name, command }) => `printf '\\n=== ${name}\\n'\n${command.replaceAll('8515', String(program.port))}`,
+      );
+      const output = execFileSync('sh', ['-eu', '-c', marked.join('\n')], {
+        cwd: dir,
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'] },
+      });
+      for (const part of output.split('\n=== ').slice(1)) shown.set(part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1));
+
+      const reported = JSON.parse(shown.get('report') ?? '');
+      const [, promised = ''] = /```json\n([\s\S]*?)```/.exec(README) ?? [];
+      expect(shapeOf(reported)).toMatchObject(shapeOf(JSON.parse(promised)));
+      expect(reported).toMatchObject({ state: 'contained', severity: 'critical', containment: { status: 'recorded' } });
+
+      const [acknowledged, resolved] = jsonValues(shown.get('resolve') ?? '');
+      expect(acknowledged).toMatchObject({ id: reported.id, state: 'acknowledged' });
+      expect(resolved).toMatchObject({ id: reported.id, state: 'resolved', resolution: 'expected' });
+
+      const [health, list, stats, timeline] = jsonValues(shown.get('look') ?? '');
+      expect(health).toMatchObject({ status: 'ok', total_incidents: 1 });
+      expect(list).toEqual([]);
+      expect(stats).toMatchObject({ total_incidents: 1, resolved_count: 1 });
+      expect(timeline.find(({ type }: any) => type === 'incident.resolved')).toMatchObject({
+        data: { note: 'firmware update, PCR 7 re-sealed' },
+      });
+
+      const lines = readFileSync(program.auditPath, 'utf8').trimEnd().split('\n');
+      expect(shown.get('verify')).toMatch(new RegExp(`^sound: ${lines.length} records; last hash [0-9a-f]{64}\\n`));
+      expect(README).toMatch(new RegExp(`\`\`\`text\nsound: ${lines.length} records; last hash [0-9a-f]{64}\n\`\`\``));
+      expect(shown.get('by hand')).toContain((JSON.parse(lines[0] ?? '') as { hash: string }).hash);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+
+  it('has a row for each environment variable, with its default, and for no other', () => {
+    const rows = [...README.matchAll(/^\| `([A-Z_]+)` \| (.*?) \|/gm)].map(([, name = '', text = '']) => [name, text] as const);
+    expect(rows.map(([name]) => name).toSorted()).toEqual(Object.keys(ENVIRONMENT).toSorted());
+    for (const [name, text] of rows) {
+      const fallback = ENVIRONMENT[name as keyof typeof ENVIRONMENT];
+      if (typeof fallback === 'string' && fallback !== '') expect(text, name).toContain(`\`${fallback}\``);
+      if (fallback === '') expect(text, name).toBe('–');
+    }
+  });
+});
+
+/** Kinds instead of values, for what differs from run to run. */
+function shapeOf(value: unknown): any {
+  if (Array.isArray(value)) return value.slice(0, 1).map(shapeOf);
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shapeOf(inner)]));
+  if (typeof value !== 'string') return typeof value;
+  return value
+    .replace(/^(INC|HLD)-.*/, '$1')
+    .replace(/^\d{4}-.*Z$/, 'instant')
+    .replace(/^[0-9a-f]{8}.*/, 'hash');
+}
+
+/** JSON values that follow each other without anything between, as curl leaves them. */
+function jsonValues(text: string): any[] {
+  const values: any[] = [];
+  for (let rest = text.trim(); rest !== '';) {
+    let end = 0;
+    for (let at = rest.search(/[}\]]/); at >= 0 && end === 0; at = next(rest, at)) {
+      try {
+        values.push(JSON.parse(rest.slice(0, at + 1)));
+        end = at + 1;
+      } catch {
+        // Not the end of this value yet.
+      }
+    }
+    if (end === 0) throw new Error(`not JSON: ${rest.slice(0, 200)}`);
+    rest = rest.slice(end).trim();
+  }
+  return values;
+}
+
+function next(text: string, at: number): number {
+  const found = text.slice(at + 1).search(/[}\]]/);
+  return found < 0 ? -1 : at + 1 + found;
+}
