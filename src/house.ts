@@ -27,6 +27,7 @@ import { createQueue } from './recorder/queue.ts';
 import { createRecorder } from './recorder/recorder.ts';
 import { createRefusals } from './recorder/refusals.ts';
 import { openSigningKey } from './recorder/signing-key.ts';
+import { upkeep } from './recorder/upkeep.ts';
 import { openStore } from './store/store.ts';
 import { SOFTWARE } from './version.ts';
 
@@ -94,13 +95,7 @@ export async function openHouse({
   }
   if (changedFrom !== null) await recorder.find(keyFinding(changedFrom, key.verifierKey));
 
-  const tick = setInterval(() => {
-    refusals.settle();
-    mirror.sync().then(
-      (synced) => synced && recorder.remember(synced),
-      (error: unknown) => log.error('the audit log file could not be made durable', { error: String(error) }),
-    );
-  }, TICK_MS);
+  const tick = setInterval(() => void upkeep({ queue, mirror, recorder, refusals, log }), TICK_MS);
   opened.defer(() => clearInterval(tick));
 
   // The door.

@@ -60,7 +60,7 @@ export function explain(issue: z.core.$ZodIssue): string {
       if (issue.origin === 'string') return 'must not be empty';
       return `must be at least ${issue.minimum}${UNITS[issue.origin] ?? ''}`;
     case 'invalid_value':
-      return `must be ${oneOf(issue.values.map(String))}`;
+      return issue.values.length === 1 ? `must be ${JSON.stringify(issue.values[0])}` : `must be ${oneOf(issue.values.map(String))}`;
     case 'invalid_union':
       return explainUnion(issue);
     case 'invalid_format':

@@ -108,8 +108,14 @@ function faultsOf(doc: Document.Parsed, issue: z.core.$ZodIssue, keys: readonly 
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({ path: [...path, key], detail: `is not a known key${didYouMean(key, keys)}` }));
     case 'invalid_value':
-      return [{ path, detail: `${explain(issue)}${didYouMean(String(doc.getIn(path)), issue.values.map(String))}` }];
+      return [{ path, detail: `${explain(issue)}${nearestOf(doc.getIn(path), issue.values)}` }];
     default:
       return [{ path, detail: explain(issue) }];
   }
+}
+
+/** Only a word can be near to a word. */
+function nearestOf(given: unknown, values: readonly unknown[]): string {
+  const words = values.filter((value) => typeof value === 'string');
+  return typeof given === 'string' ? didYouMean(given, words) : '';
 }

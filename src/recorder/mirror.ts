@@ -11,7 +11,8 @@ export interface Mirror {
   /** Tries again after a failure, and makes what is appended durable. Returns what is durable now, or null when nothing is new. */
   sync(): Promise<Synced | null>;
   syncNow(): Synced | null;
-  readonly health: 'ok' | 'lagging';
+  /** `unsynced`: the system failed to make the file durable; what it dropped is gone, so nothing more is counted on in it. */
+  readonly health: 'ok' | 'lagging' | 'unsynced';
   close(): void;
 }
 
@@ -54,6 +55,7 @@ export function openMirror({ path, records, synced: known, log, now }: MirrorPar
   }
   let cursor = cutAfterCrash(file, durable, records);
   let lagging = false;
+  let unsynced = false;
 
   function follow(): void {
     if (!lagging) append();
@@ -78,7 +80,7 @@ export function openMirror({ path, records, synced: known, log, now }: MirrorPar
   }
 
   function reached(): Synced | null {
-    if (cursor === durable.seq) return null;
+    if (cursor === durable.seq || unsynced) return null;
     return { seq: cursor, offset: file.size };
   }
 
@@ -87,8 +89,14 @@ export function openMirror({ path, records, synced: known, log, now }: MirrorPar
     async sync() {
       if (lagging) append();
       const next = reached();
-      if (next) await file.sync();
-      durable = next ?? durable;
+      if (!next) return null;
+      try {
+        await file.sync();
+      } catch (error) {
+        unsynced = true;
+        throw error;
+      }
+      durable = next;
       return next;
     },
     syncNow() {
@@ -99,7 +107,7 @@ export function openMirror({ path, records, synced: known, log, now }: MirrorPar
       return next;
     },
     get health() {
-      return lagging ? 'lagging' : 'ok';
+      return lagging ? 'lagging' : unsynced ? 'unsynced' : 'ok';
     },
     close: () => file.close(),
   };

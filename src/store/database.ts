@@ -22,6 +22,8 @@ export function openDatabase(path: string): Db {
     // After the WAL pragma: better-sqlite3 is built with a WAL default of NORMAL, under which a power loss loses commits.
     db.pragma('synchronous = FULL');
     db.pragma('temp_store = MEMORY');
+    // The kernel caches the rest: 12 MB less than the library's default, at no cost that could be measured.
+    db.pragma('cache_size = -4096');
     db.pragma('journal_size_limit = 16777216');
     migrate(db);
     mustBeFull(db);

@@ -2,6 +2,8 @@
 
 import type { Db } from './database.ts';
 
+const PROBE_LENGTH = 64 * 1024;
+
 export interface Meta {
   /** The public half of the signing key that the log was last opened under; null before the first start. */
   verifierKey(): string | null;
@@ -9,6 +11,8 @@ export interface Meta {
   /** The last record that is durable in the log file, and the offset at which its line ends; zeros before the first. */
   synced(): { seq: number; offset: number };
   setSynced(seq: number, offset: number): void;
+  /** Writes as much as a large report, and of no consequence: whether the store takes it is what is asked. */
+  probe(): void;
   /** True the first time a policy text is kept. */
   keepPolicy(sha256: string, text: string): boolean;
 }
@@ -25,6 +29,7 @@ export function createMeta(db: Db): Meta {
       return { seq, offset };
     },
     setSynced: (seq, offset) => void set.run('synced', `${seq}:${offset}`),
+    probe: () => void set.run('probed', '.'.repeat(PROBE_LENGTH)),
     keepPolicy: (sha256, text) => policy.run(sha256, text).changes === 1,
   };
 }
