@@ -6,6 +6,7 @@
 #   sh .tools/launch.sh check          types, lint, format, dead code
 #   sh .tools/launch.sh bench [args]   the measurements in test/bench
 #   sh .tools/launch.sh build          src -> dist
+#   sh .tools/launch.sh cli <args>     the operator's command, such as `audit verify FILE`
 #   sh .tools/launch.sh run <args>     `node <args>`, with the Node that the service would get, after a build
 #   sh .tools/launch.sh format [args]  rewrites the source files as the formatter wants them
 #   sh .tools/launch.sh flags          prints the flags that the service's Node is started with
@@ -304,6 +305,8 @@ case $verb in
   bench) prepare_and_build; exec node test/bench/main.ts "$@" ;;
   build) prepare_and_build ;;
   run) prepare_and_build; exec node "$@" ;;
+  # Paths that the operator gives are meant from where npm was called.
+  cli) prepare_and_build; cd "${INIT_CWD:-$root}"; exec node --max-semi-space-size=2 "$root/dist/cli.js" "$@" ;;
   format) prepare; exec node node_modules/oxfmt/bin/oxfmt "$@" ;;
   flags) printf '%s\n' "$node_flags" ;;
   *)

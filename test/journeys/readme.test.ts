@@ -35,7 +35,7 @@ describe('the README', () => {
       const shown = new Map<string, string>();
       // One shell for all, as the reader has: what one example sets, the next one uses.
       const marked = examples().map(
-        ({ name, command }) => `printf '\\n=== ${name}\\n'\n${command.replaceAll('8515', String(program.port))}`,
+        ({ name, command }) => `printf '\\n=== ${name}\\n'\n${here(command, program.port)}`,
       );
       const output = execFileSync('sh', ['-eu', '-c', marked.join('\n')], {
         cwd: dir,
@@ -62,8 +62,9 @@ describe('the README', () => {
       });
 
       const lines = readFileSync(program.auditPath, 'utf8').trimEnd().split('\n');
-      expect(shown.get('verify')).toMatch(new RegExp(`^sound: ${lines.length} records; last hash [0-9a-f]{64}\\n`));
-      expect(README).toMatch(new RegExp(`\`\`\`text\nsound: ${lines.length} records; last hash [0-9a-f]{64}\n\`\`\``));
+      const [, verified = ''] = /```text\n([\s\S]*?)```/.exec(README) ?? [];
+      expect(withoutHashes(shown.get('verify') ?? '')).toBe(withoutHashes(verified));
+      expect(verified).toContain(`records 1 to ${lines.length} are sound`);
       expect(shown.get('by hand')).toContain((JSON.parse(lines[0] ?? '') as { hash: string }).hash);
     } finally {
       rmSync(dir, { recursive: true, force: true });
@@ -80,6 +81,15 @@ describe('the README', () => {
     }
   });
 });
+
+/** As it would be in a checkout whose recorder is at the test's port: npm finds the project where the test's folder is not one. */
+function here(command: string, port: number): string {
+  return command.replaceAll('8515', String(port)).replaceAll('npm run', `npm --prefix '${ROOT}' run`);
+}
+
+function withoutHashes(text: string): string {
+  return text.trim().replaceAll(/[0-9a-f]{64}/g, '<hash>');
+}
 
 /** Kinds instead of values, for what differs from run to run. */
 function shapeOf(value: unknown): any {

@@ -1,0 +1,59 @@
+// How a command speaks: data on stdout, the rest on stderr, an exit code that a script can read.
+
+import { RecorderError } from '../errors.ts';
+
+/** What a command ends with. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, found: 3, torn: 4, configuration: 78 } as const;
+
+/** One line of data. What comes from a log is somebody's text: control and bidirectional characters are shown, not obeyed. */
+export function print(line: string): void {
+  process.stdout.write(`${escapeForTerminal(line)}\n`);
+}
+
+export function printError(line: string): void {
+  process.stderr.write(`${escapeForTerminal(line)}\n`);
+}
+
+export function escapeForTerminal(text: string): string {
+  return text.replaceAll(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A progress line on a terminal, rewritten in place; nothing where stderr is a file or a pipe. */
+export function createProgress(what: string, total: number): { at(bytes: number): void; end(): void } {
+  let shown = -1;
+  const show = (text: string) => process.stderr.isTTY && process.stderr.write(`\r${text}\u001b[K`);
+  return {
+    at(bytes) {
+      const percent = total === 0 ? 100 : Math.floor((bytes / total) * 100);
+      if (percent === shown) return;
+      shown = percent;
+      show(`${what} ${percent}%`);
+    },
+    end: () => void show(''),
+  };
+}
+
+/** Runs a command and turns what it throws into a message and an exit code. */
+export async function runCommand(command: () => number | Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await command();
+  } catch (error) {
+    printError(`incident-recorder: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = codeOf(error);
+  }
+}
+
+function codeOf(error: unknown): number {
+  if (!(error instanceof RecorderError)) return EXIT.failed;
+  switch (error.code) {
+    case 'invalid_configuration':
+      return EXIT.configuration;
+    case 'invalid_parameter':
+      return EXIT.usage;
+    default:
+      return EXIT.failed;
+  }
+}
