@@ -15,7 +15,7 @@
 set -euf
 
 # No JIT, as under systemd, where no memory may be both writable and executable; and a small heap.
-node_flags='--jitless --max-semi-space-size=1 --max-old-space-size=48'
+node_flags='--jitless --max-semi-space-size=4 --max-old-space-size=48'
 oldest_node=26
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)

@@ -1,5 +1,6 @@
 // The environment as a Config: one table of names and defaults. Secrets are files and never in it, so it can be printed.
 
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -35,8 +36,9 @@ const Environment = z.object({
     .regex(/^(\[[0-9a-f:]+\]|[0-9.]+|localhost):\d{1,5}$/i, 'must be <address>:<port>, such as 127.0.0.1:8515 or [::1]:8515')
     .transform((address) => {
       const colon = address.lastIndexOf(':');
-      return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+      return { host: address.slice(0, colon).toLowerCase(), port: Number(address.slice(colon + 1)) };
     })
+    .refine(({ host }) => host === 'localhost' || isIP(host.replaceAll(/^\[|\]$/g, '')) > 0, 'has no IP address before its port')
     .refine(({ port }) => port <= 65_535, 'has a port over 65535'),
   CONTAINMENT_POLICY_PATH: path,
   AUDIT_LOG_PATH: path,

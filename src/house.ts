@@ -20,7 +20,6 @@ import type { Log } from './log.ts';
 import { createHealth } from './observers/health.ts';
 import { OURSELVES } from './recorder/caller.ts';
 import { createConfiguration, loadAtStart } from './recorder/configuration.ts';
-import { damageFinding, keyFinding } from './recorder/findings.ts';
 import { openMirror } from './recorder/mirror.ts';
 import { openingChange } from './recorder/opening.ts';
 import { createQueue } from './recorder/queue.ts';
@@ -85,15 +84,9 @@ export async function openHouse({
   const recorder = createRecorder({ queue, log });
   const configuration = createConfiguration({ paths, tokens, recorder });
   const refusals = createRefusals({ queue, log, monotonic });
-  const { changedFrom } = await queue.submit(
-    openingChange({ software: SOFTWARE, origin: config.CHECKPOINT_ORIGIN, verifierKey: key.verifierKey, policy, tokens }),
-  );
-  if (damaged) {
-    log.critical('the audit log file was damaged; it is kept aside and written anew from the store', { ...damaged });
-    await recorder.tell('log.recovered', { damaged: damaged.file, reason: damaged.reason });
-    await recorder.find(damageFinding(damaged));
-  }
-  if (changedFrom !== null) await recorder.find(keyFinding(changedFrom, key.verifierKey));
+  if (damaged) log.critical('the audit log file was damaged; it is kept aside and written anew from the store', { ...damaged });
+  const opening = { software: SOFTWARE, origin: config.CHECKPOINT_ORIGIN, verifierKey: key.verifierKey, policy, tokens, damaged };
+  await queue.submit(openingChange(opening, log));
 
   const tick = setInterval(() => void upkeep({ queue, mirror, recorder, refusals, log }), TICK_MS);
   opened.defer(() => clearInterval(tick));
@@ -135,9 +128,14 @@ export async function openHouse({
       log.info('draining', { reason });
       await drain(server);
       refusals.settle(true);
-      await recorder.tell('service.stopped', { reason });
-      const synced = mirror.syncNow();
-      if (synced) await recorder.remember(synced);
+      try {
+        await recorder.tell('service.stopped', { reason });
+        const synced = mirror.syncNow();
+        if (synced) await recorder.remember(synced);
+      } catch (error) {
+        // A disk that takes nothing more must not keep the service from ending; the next start sees to the rest.
+        log.error('the end could not be recorded', { error: String(error) });
+      }
       await rooms.disposeAsync();
       log.info('stopped', { reason });
     },
@@ -156,12 +154,13 @@ function hostsOf({ BIND_ADDR: { host }, ALLOWED_HOSTS }: Config, port: number): 
   return new Set(names.flatMap((name) => [name, `${name}:${port}`]));
 }
 
-/** Lets what was accepted be answered, and cuts off what is not done in time. */
+/** Lets what was accepted be answered, closes each connection as it falls idle, and cuts off what is not done in time. */
 async function drain(server: Server): Promise<void> {
   const closed = once(server, 'close');
   server.close();
-  server.closeIdleConnections();
+  const idle = setInterval(() => server.closeIdleConnections(), 20);
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;
+  clearInterval(idle);
   clearTimeout(cut);
 }

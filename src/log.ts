@@ -22,16 +22,27 @@ export interface LogParts {
 /**
  * A log whose lines hold no control, bidirectional or line-separating character, whatever the fields hold: text of
  * incidents is attacker-controlled and ends up on terminals. Writes are synchronous, so the last line before an exit is kept.
+ * It never throws: what JSON cannot show is left out.
  */
 export function createLog({ level, journal, write = writeStdout, now = () => new Date() }: LogParts): Log {
   const emit =
     (of: Level) =>
     (message: string, fields: Record<string, unknown> = {}) => {
       if (PRIORITY[of] > PRIORITY[level]) return;
-      const line = JSON.stringify({ ts: now().toISOString(), level: of, message, ...fields });
+      const head = { ts: now().toISOString(), level: of, message };
+      const line = jsonOf({ ...head, ...fields }) ?? JSON.stringify({ ...head, unshown: Object.keys(fields) });
       write(`${journal ? `<${PRIORITY[of]}>` : ''}${escapeUnprintable(line)}\n`);
     };
   return { debug: emit('debug'), info: emit('info'), warning: emit('warning'), error: emit('error'), critical: emit('critical') };
+}
+
+/** Null for what has no JSON: a circle, a bigint, a toJSON that throws. */
+function jsonOf(value: object): string | null {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return null;
+  }
 }
 
 /** JSON already escapes C0; this escapes DEL, C1, bidirectional marks and the Unicode line ends, as JSON would. */
@@ -42,10 +53,14 @@ function escapeUnprintable(json: string): string {
   );
 }
 
+/** Whether the last line was cut short by a pipe that was full: the next one must not be glued to it. */
+let torn = false;
+
 /** A reader that is gone (EPIPE) or slow (EAGAIN) must not stop the recorder: the line is dropped, the service goes on. */
 function writeStdout(line: string): void {
+  const bytes = Buffer.from(torn ? `\n${line}` : line);
   try {
-    writeSync(1, line);
+    torn = writeSync(1, bytes) < bytes.length;
   } catch {
     // The audit log is the record; this is only its loudspeaker.
   }

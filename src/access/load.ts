@@ -50,7 +50,8 @@ export interface TokenPaths {
  * @throws RecorderError "invalid_configuration" for a file that is missing, empty, world-readable or malformed
  */
 export function loadTokens({ tokens, service }: TokenPaths): Token[] {
-  const all = [...(service === null ? [] : [serviceToken(service)]), ...(tokens === null ? [] : namedTokens(tokens))];
+  const everyRole = service === null ? [] : [serviceToken(service)];
+  const all = [...everyRole, ...(tokens === null ? [] : namedTokens(tokens, everyRole))];
   if (all.length === 0)
     throw new RecorderError('invalid_configuration', 'neither SERVICE_TOKEN_PATH nor TOKENS_PATH is set: nobody could report');
   return all;
@@ -69,10 +70,12 @@ function serviceToken(path: string): Token {
   return { name: 'service', role: 'service', sha256: digestOf(token), sources: null, classes: null, rate: null };
 }
 
-function namedTokens(path: string): Token[] {
+function namedTokens(path: string, others: readonly Token[]): Token[] {
   const file = readYaml({ name: path, text: mustRead(path, MAX_FILE_BYTES), schema: TokensFile, keys: KEYS });
   const { tokens } = file.value;
+  const taken = new Set(others.map(({ sha256 }) => sha256.toString('hex')));
   tokens.forEach((entry, i) => {
+    if (taken.has(entry.sha256)) throw file.refusal(['tokens', i, 'sha256'], 'is that of the token in SERVICE_TOKEN_PATH');
     const fault = faultOf(entry, tokens.slice(0, i));
     if (fault) throw file.refusal(['tokens', i, fault.key], fault.detail);
   });

@@ -13,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { promisify } from 'node:util';
+import { RecorderError } from '../errors.ts';
 
 const LF = 0x0a;
 const READ_BYTES = 64 * 1024;
@@ -40,11 +41,19 @@ export interface LogFile {
   close(): void;
 }
 
-/** Opens the log for its one writer, 0640, without following a link in its last step. */
+/**
+ * Opens the log for its one writer, 0640, without following a link in its last step.
+ * @throws RecorderError "invalid_configuration" when a pipe or a device stands there; the system's error when it cannot be opened
+ */
 export function openLogFile(path: string): LogFile {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o640);
+  const stat = fstatSync(fd);
+  if (!stat.isFile()) {
+    closeSync(fd);
+    throw new RecorderError('invalid_configuration', `${path}: is not a regular file`);
+  }
   fchmodSync(fd, 0o640);
-  let size = fstatSync(fd).size;
+  let { size } = stat;
   const cut = (to: number) => {
     ftruncateSync(fd, to);
     size = to;

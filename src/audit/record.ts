@@ -50,6 +50,11 @@ function leafHash(body: string): string {
   return hash('sha256', `\0${body}`, 'hex');
 }
 
+/** Whether a line is, byte for byte, what its hash was taken of. */
+export function isIntact(line: string): boolean {
+  return headOf(line) !== null && leafHash(line.slice(0, -TAIL_LENGTH)) === hashOf(line);
+}
+
 /** The hash that a line ends with. */
 export function hashOf(line: string): string {
   return line.slice(-66, -2);

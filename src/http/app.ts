@@ -1,7 +1,6 @@
 // The table of routes as a hono app: every path, every method, and one answer for everything that goes wrong.
 
 import { randomUUID } from 'node:crypto';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { RecorderError } from '../errors.ts';
@@ -47,8 +46,7 @@ export function createApp({ routes, log, ...door }: AppParts): App {
 /** Too large a body is answered while it is still coming, and the connection ends with it. */
 function answer(c: Context<Env>, refusal: Refusal, endsConnection = false): Response {
   if (!endsConnection) return new Response(refusal.body, { status: refusal.status, headers: refusal.headers });
-  sendAndDrain(c.env.incoming, c.env.outgoing, refusal);
-  return RESPONSE_ALREADY_SENT;
+  return sendAndDrain(c.env.incoming, c.env.outgoing, refusal);
 }
 
 /** The methods that a path takes, read off the table. */

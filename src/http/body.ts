@@ -23,7 +23,9 @@ export function readBody(incoming: IncomingMessage, limit: number): Promise<Buff
     };
     incoming.on('data', onData);
     incoming.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
-    incoming.once('close', () => reject(new RecorderError('malformed_request', 'the connection ended before the body did')));
+    incoming.once('close', () => {
+      if (!incoming.readableEnded) reject(new RecorderError('malformed_request', 'the connection ended before the body did'));
+    });
   });
 }
 

@@ -15,6 +15,7 @@ import type { Token } from '../access/token.ts';
 import { RecorderError } from '../errors.ts';
 import type { Refusals } from '../recorder/refusals.ts';
 import { MAX_BODY_BYTES, checkContentType, readBody } from './body.ts';
+import { queryOf } from './query.ts';
 
 type Env = { Bindings: HttpBindings };
 
@@ -101,9 +102,7 @@ export function createGuard({ keyring, limiter, refusals, readsClosed }: GuardPa
   function isOpen({ for: right, openBut }: ReadRoute, url: string): boolean {
     if (right === 'anyone') return true;
     if (openBut === undefined || readsClosed) return false;
-    const query = url.split('?', 2)[1];
-    if (query === undefined) return true;
-    const parameters = new URLSearchParams(query);
+    const parameters = queryOf(url);
     return !openBut.some((name) => parameters.has(name));
   }
 

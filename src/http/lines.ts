@@ -1,6 +1,7 @@
 // A body as lines, read while it comes, with never more than one unfinished line in memory.
 
 import type { IncomingMessage } from 'node:http';
+import { RecorderError } from '../errors.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -11,12 +12,16 @@ export interface LineBounds {
   readonly maxLineBytes: number;
 }
 
-/** For each piece that arrives, the lines that it ends, without their line ends; null stands for a line that is too long. */
+/**
+ * For each piece that arrives, the lines that it ends, without their line ends; null stands for a line that is too long.
+ * Whoever stops early leaves the rest unread on the connection.
+ * @throws RecorderError "malformed_request" when the connection ends before the body does
+ */
 export async function* linesOf(incoming: IncomingMessage, { maxBytes, maxLineBytes }: LineBounds): AsyncGenerator<(Buffer | null)[]> {
   let rest: Buffer = Buffer.alloc(0);
   let overlong = false;
   let bytes = 0;
-  for await (const piece of incoming as AsyncIterable<Buffer>) {
+  for await (const piece of piecesOf(incoming)) {
     bytes += piece.length;
     if (bytes > maxBytes) {
       yield [null];
@@ -37,6 +42,14 @@ export async function* linesOf(incoming: IncomingMessage, { maxBytes, maxLineByt
   }
   if (overlong) yield [null];
   else if (rest.length > 0) yield [bounded(trimmed(rest), maxLineBytes)];
+}
+
+async function* piecesOf(incoming: IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    yield* incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+  } catch {
+    throw new RecorderError('malformed_request', 'the connection ended before the body did');
+  }
 }
 
 function bounded(line: Buffer, max: number): Buffer | null {

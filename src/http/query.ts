@@ -5,10 +5,15 @@ import type { Filter, Position } from '../incident/filter.ts';
 import { didYouMean } from '../input/text.ts';
 import { SEVERITIES, STATES } from '../incident/vocabulary.ts';
 
+/** The query of a URL. What guards a parameter and what uses it MUST both read it here, or one sees what the other does not. */
+export function queryOf(url: string): URLSearchParams {
+  const at = url.indexOf('?');
+  return new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
+}
+
 /** The parameters of a URL, each with all its values. @throws RecorderError "invalid_parameter" for one that is not `known` */
 export function parametersOf(url: string, known: readonly string[]): URLSearchParams {
-  const at = url.indexOf('?');
-  const parameters = new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
+  const parameters = queryOf(url);
   for (const name of parameters.keys()) {
     if (!known.includes(name)) throw refuse(name, `is not a known parameter${didYouMean(name, known)}`);
   }

@@ -2,10 +2,11 @@
 
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { RecorderError } from '../errors.ts';
 import { type Refusal, refusalFor } from './problem.ts';
 
-/** How long what is left of a refused body is dropped before its connection is closed. */
+/** How long what is left of a body that was not taken is dropped before its connection is closed. */
 const DRAIN_MS = 500;
 
 export function send(outgoing: ServerResponse, { status, headers, body }: Refusal): void {
@@ -26,7 +27,7 @@ export function sendRaw(socket: Socket, error: RecorderError): void {
  * The whole answer now; then what still comes is dropped for a while, so that the caller reads it before the connection ends
  * (closing on unread bytes resets the connection, and the answer with it).
  */
-export function sendAndDrain(incoming: IncomingMessage, outgoing: ServerResponse, { status, headers, body }: Refusal): void {
+export function sendAndDrain(incoming: IncomingMessage, outgoing: ServerResponse, { status, headers, body }: Refusal): Response {
   outgoing.writeHead(status, { ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) });
   outgoing.write(body);
   const end = () => {
@@ -37,4 +38,5 @@ export function sendAndDrain(incoming: IncomingMessage, outgoing: ServerResponse
   const timer = setTimeout(end, DRAIN_MS);
   incoming.once('end', end);
   incoming.resume();
+  return RESPONSE_ALREADY_SENT;
 }

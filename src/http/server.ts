@@ -33,14 +33,15 @@ export function createHttpServer({ app, hosts, isDraining }: ServerParts): Serve
   const listener = getRequestListener(app.fetch, {
     errorHandler: () => toResponse(refusalFor(new RecorderError('malformed_request', 'the request target is not a path'))),
   });
-  const unanswered = new WeakSet<Socket>();
+  /** The last answer of each connection. */
+  const answers = new WeakMap<Socket, ServerResponse>();
 
   const server = createServer(LIMITS, (incoming, outgoing) => {
     const { socket } = incoming;
     // One unanswered request a connection: pipelined rubbish would otherwise pile up until the heap is full.
-    if (unanswered.has(socket)) return void socket.destroy();
-    unanswered.add(socket);
-    outgoing.once('close', () => unanswered.delete(socket));
+    if (answers.get(socket)?.writableFinished === false) return void socket.destroy();
+    answers.set(socket, outgoing);
+    if (isDraining()) outgoing.shouldKeepAlive = false;
     const refused = refuseEarly(incoming, hosts(), isDraining());
     if (refused) return send(outgoing, refused);
     void listener(incoming, outgoing);
@@ -55,8 +56,9 @@ export function createHttpServer({ app, hosts, isDraining }: ServerParts): Serve
     sendRaw(socket, new RecorderError('method_not_allowed', 'CONNECT is not taken', { methods: ['GET', 'HEAD', 'POST'] })),
   );
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    // What began an answer cannot begin another.
-    if (unanswered.has(socket) && error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') return void socket.destroy();
+    // What broke off within its own body is refused like any other; what has an answer coming cannot be given another one.
+    const outgoing = answers.get(socket);
+    if (outgoing?.writableFinished === false && (outgoing.headersSent || outgoing.req.complete)) return void socket.destroy();
     sendRaw(socket, clientErrorOf(error));
   });
   return server;

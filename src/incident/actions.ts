@@ -28,8 +28,8 @@ const whole = (type: TargetType) => (): Target => ({ type, id: '*' });
 
 /** The model that a report speaks of, where the original's reporters put it; `unknown` when it names none. */
 function reportedModel({ evidence }: Told): Target {
-  const path = evidence?.['model_path'] ?? evidence?.['violation_0_path'];
-  return { type: 'model', id: typeof path === 'string' && path !== '' ? path : 'unknown' };
+  const path = [evidence?.['model_path'], evidence?.['violation_0_path']].find((each) => typeof each === 'string' && each !== '');
+  return { type: 'model', id: typeof path === 'string' ? path : 'unknown' };
 }
 
 export const ACTIONS = {

@@ -5,7 +5,7 @@ import type { State } from './vocabulary.ts';
 
 type Leads = Partial<Record<State, State>>;
 
-export const LIFECYCLE = {
+const LIFECYCLE = {
   contain: { open: 'contained', acknowledged: 'contained' },
   acknowledge: { open: 'acknowledged', contained: 'acknowledged' },
   resolve: { open: 'resolved', contained: 'resolved', acknowledged: 'resolved' },

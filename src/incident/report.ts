@@ -24,7 +24,12 @@ export const Report = z.strictObject({
   dedup_key: optional(line(255)),
   confidence: optional(z.number().min(0).max(1)),
   /** When it happened by the reporter's clock; kept in UTC with milliseconds. */
-  occurred_at: optional(z.iso.datetime({ offset: true }).transform((instant) => new Date(instant).toISOString())),
+  occurred_at: optional(
+    z.iso
+      .datetime({ offset: true })
+      .transform((instant) => new Date(instant).toISOString())
+      .refine((instant) => /^\d{4}-/.test(instant), 'must be within the years 0000 to 9999 of UTC'),
+  ),
   trace_id: optional(line(128)),
   /** Technique ids of MITRE ATLAS, the OWASP top ten for LLMs, and MITRE ATT&CK. */
   attack: optional(z.strictObject({ atlas: TechniqueIds, owasp_llm: TechniqueIds, mitre: TechniqueIds })),

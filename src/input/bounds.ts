@@ -10,47 +10,54 @@ export const MAX_STRING_BYTES = 16 * 1024;
 /**
  * The first fault of a parsed JSON value, or null. `depth` is how many levels of objects and arrays it may have.
  * Strings are measured in UTF-8 bytes; numbers must be exact as doubles: finite, magnitude ≤ 2^53−1.
- * The walk stops at the depth limit, so it cannot overflow the stack whatever the input is.
  */
-export function faultOf(value: unknown, depth: number, pointer = ''): Fault | null {
+export function faultOf(value: unknown, depth: number): Fault | null {
+  const broken = brokenIn(value, depth);
+  return broken && { pointer: broken.path.map((step) => `/${escapePointer(step)}`).join(''), detail: broken.detail };
+}
+
+/** Where it is told on the way back only: what is whole, as nearly everything is, costs no path. */
+interface Broken {
+  readonly path: string[];
+  readonly detail: string;
+}
+
+/** Stops at the depth limit, so it cannot overflow the stack whatever the input is. */
+function brokenIn(value: unknown, depth: number): Broken | null {
   switch (typeof value) {
     case 'string':
-      return stringFault(value, pointer);
+      return brokenText(value);
     case 'number':
       if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return null;
-      return { pointer, detail: 'is beyond ±(2^53−1), where numbers stop being exact; send it as a string' };
+      return { path: [], detail: 'is beyond ±(2^53−1), where numbers stop being exact; send it as a string' };
     case 'object':
       break;
     default:
       return null;
   }
   if (value === null) return null;
-  if (depth === 0) return { pointer, detail: `is nested deeper than ${MAX_DEPTH} levels` };
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i += 1) {
-      const fault = faultOf(value[i], depth - 1, `${pointer}/${i}`);
-      if (fault) return fault;
-    }
-    return null;
-  }
+  if (depth === 0) return { path: [], detail: `is nested deeper than ${MAX_DEPTH} levels` };
   const keys = Object.keys(value);
-  if (keys.length > MAX_KEYS) return { pointer, detail: `has ${keys.length} keys; at most ${MAX_KEYS} are taken` };
+  if (!Array.isArray(value) && keys.length > MAX_KEYS)
+    return { path: [], detail: `has ${keys.length} keys; at most ${MAX_KEYS} are taken` };
   for (const key of keys) {
-    const fault = keyFault(key, pointer) ?? faultOf((value as Record<string, unknown>)[key], depth - 1, `${pointer}/${escapePointer(key)}`);
-    if (fault) return fault;
+    const bad = brokenKey(key);
+    if (bad) return bad;
+    const broken = brokenIn((value as Record<string, unknown>)[key], depth - 1);
+    if (broken) return { path: [key, ...broken.path], detail: broken.detail };
   }
   return null;
 }
 
-function keyFault(key: string, pointer: string): Fault | null {
-  if (key === '__proto__') return { pointer, detail: 'has a key "__proto__", which is never taken' };
-  return stringFault(key, pointer, 'has a key that ');
+function brokenKey(key: string): Broken | null {
+  if (key === '__proto__') return { path: [], detail: 'has a key "__proto__", which is never taken' };
+  return brokenText(key, 'has a key that ');
 }
 
-function stringFault(text: string, pointer: string, what = ''): Fault | null {
-  if (!isStorable(text)) return { pointer, detail: `${what}holds NUL or a lone surrogate, which cannot be kept` };
+function brokenText(text: string, what = ''): Broken | null {
+  if (!isStorable(text)) return { path: [], detail: `${what}holds NUL or a lone surrogate, which cannot be kept` };
   if (text.length * 3 > MAX_STRING_BYTES && Buffer.byteLength(text) > MAX_STRING_BYTES) {
-    return { pointer, detail: `${what}is longer than ${MAX_STRING_BYTES} bytes` };
+    return { path: [], detail: `${what}is longer than ${MAX_STRING_BYTES} bytes` };
   }
   return null;
 }

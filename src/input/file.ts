@@ -45,7 +45,8 @@ export function refuseWorldReadable(path: string, { mode }: SmallFile): void {
 
 function decode(bytes: Buffer, refuse: (why: string) => RecorderError): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    // A byte order mark stays, or the text would have another hash than the file.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw refuse('is not UTF-8 text');
   }

@@ -5,11 +5,16 @@ import { type Fault, RecorderError } from '../errors.ts';
 import { MAX_DEPTH, escapePointer, faultOf } from './bounds.ts';
 import { didYouMean, isPrintable } from './text.ts';
 
-/** One line of text: trimmed, not empty, no control or bidirectional characters; lengths are UTF-16 units. */
-export const line = (max: number) => z.string().trim().min(1).max(max).refine(isPrintable, 'holds control or bidirectional characters');
+/** Any text: trimmed and not empty; `max` in UTF-16 units (zod's own counts code points). Whoever shows it on a terminal or in a log escapes it. */
+export const text = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .refine(({ length }) => length <= max, `must be at most ${max} characters`);
 
-/** Any text: trimmed and not empty. Whoever shows it on a terminal or in a log escapes it. */
-export const text = (max: number) => z.string().trim().min(1).max(max);
+/** One line of text: as above, and no control or bidirectional characters. */
+export const line = (max: number) => text(max).refine(isPrintable, 'holds control or bidirectional characters');
 
 /** Absent, null (how Go reporters say absent), or what the schema takes. */
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? null);
@@ -64,7 +69,10 @@ export function explain(issue: z.core.$ZodIssue): string {
     case 'invalid_union':
       return explainUnion(issue);
     case 'invalid_format':
+      if (issue.format === 'regex') return issue.message;
       return FORMATS[issue.format] ?? `must be a ${issue.format}`;
+    case 'invalid_key':
+      return issue.issues[0] ? explain(issue.issues[0]) : issue.message;
     default:
       return issue.message;
   }

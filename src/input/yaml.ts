@@ -1,6 +1,6 @@
 // One YAML document read as data, so strictly that every fault has its line and column.
 
-import { type Document, LineCounter, type Node, isAlias, isMap, isScalar, parseDocument, visit } from 'yaml';
+import { type Document, Lexer, LineCounter, type Node, type YAMLMap, isAlias, isMap, isScalar, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { type Fault, RecorderError } from '../errors.ts';
 import { escapePointer } from './bounds.ts';
@@ -8,6 +8,10 @@ import { explain } from './shape.ts';
 import { didYouMean } from './text.ts';
 
 type Path = readonly (string | number)[];
+
+/** Words, marks, spaces and line ends: more than a policy needs, and few enough that reading them neither fills a small heap nor blocks for long. */
+const MAX_TOKENS = 30_000;
+const MAX_FAULTS = 20;
 
 export interface YamlFile<T> {
   readonly value: T;
@@ -50,9 +54,8 @@ export function readYaml<T>({ name, text, schema, keys }: YamlParts<T>): YamlFil
 
   const parsed = schema.safeParse(doc.toJS());
   if (!parsed.success) {
-    throw refuse(
-      parsed.error.issues.flatMap((issue) => faultsOf(doc, issue, keys).map(({ path, detail }) => place(path, detail))).slice(0, 20),
-    );
+    const faults = parsed.error.issues.slice(0, MAX_FAULTS).flatMap((issue) => faultsOf(doc, issue, keys));
+    throw refuse(faults.slice(0, MAX_FAULTS).map(({ path, detail }) => place(path, detail)));
   }
   return {
     value: parsed.data,
@@ -61,10 +64,14 @@ export function readYaml<T>({ name, text, schema, keys }: YamlParts<T>): YamlFil
   };
 }
 
-function parse(text: string, lines: LineCounter, refusal: (offset: number, detail: string) => RecorderError): Document.Parsed {
+type Refusal = (offset: number, detail: string) => RecorderError;
+
+function parse(text: string, lines: LineCounter, refusal: Refusal): Document.Parsed {
+  if (countTokens(text) > MAX_TOKENS) throw refusal(0, `holds more than ${MAX_TOKENS} words and marks`);
   let doc: Document.Parsed;
   try {
-    doc = parseDocument(text, { lineCounter: lines, strict: true, uniqueKeys: true, merge: false, prettyErrors: false, stringKeys: true });
+    // Keys that stand twice are looked for below: the parser compares each with each.
+    doc = parseDocument(text, { lineCounter: lines, strict: true, uniqueKeys: false, merge: false, prettyErrors: false, stringKeys: true });
   } catch (error) {
     if (error instanceof RangeError) throw refusal(0, 'is nested too deeply');
     throw error;
@@ -75,11 +82,31 @@ function parse(text: string, lines: LineCounter, refusal: (offset: number, detai
     Node(_, node) {
       const offset = node.range?.[0] ?? 0;
       if (isAlias(node) || node.anchor !== undefined) throw refusal(offset, 'uses an anchor or alias; write the value out');
-      if (node.tag !== undefined && !node.tag.startsWith('tag:yaml.org,2002:')) throw refusal(offset, 'uses a tag; write plain data');
+      if (node.tag !== undefined) throw refusal(offset, 'uses a tag; write plain data');
+      if (isMap(node)) checkKeys(node, refusal);
     },
   });
   if (doc.contents === null) throw refusal(0, 'is empty');
   return doc;
+}
+
+/** Counts up to the first token too many, without keeping any. */
+function countTokens(text: string): number {
+  return new Lexer()
+    .lex(text)
+    .take(MAX_TOKENS + 1)
+    .reduce((count) => count + 1, 0);
+}
+
+function checkKeys(map: YAMLMap, refusal: Refusal): void {
+  const seen = new Set<unknown>();
+  for (const { key } of map.items) {
+    if (!isScalar(key)) continue;
+    const offset = key.range?.[0] ?? 0;
+    if (seen.has(key.value)) throw refusal(offset, 'has a key that stands a second time');
+    if (key.value === '__proto__') throw refusal(offset, 'has a key "__proto__", which is never taken');
+    seen.add(key.value);
+  }
 }
 
 /** Where the key at a path begins, or its nearest parent that is there. */
@@ -106,7 +133,7 @@ function faultsOf(doc: Document.Parsed, issue: z.core.$ZodIssue, keys: readonly 
   const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: [...path, key], detail: `is not a known key${didYouMean(key, keys)}` }));
+      return issue.keys.slice(0, MAX_FAULTS).map((key) => ({ path: [...path, key], detail: `is not a known key${didYouMean(key, keys)}` }));
     case 'invalid_value':
       return [{ path, detail: `${explain(issue)}${nearestOf(doc.getIn(path), issue.values)}` }];
     default:

@@ -6,7 +6,7 @@ import type { Policy, Rule } from './policy.ts';
 
 type Row = Pick<Rule, 'auto_contain' | 'default_severity' | 'actions'>;
 
-export const BUILT_IN: Record<(typeof CLASSES)[number], Row> = {
+const BUILT_IN: Record<(typeof CLASSES)[number], Row> = {
   attestation_failure: {
     auto_contain: true,
     default_severity: 'critical',

@@ -33,8 +33,13 @@ function valueOf(field: string, report: Report, reportedBy: string): unknown {
     case 'trace_id':
       return report[field];
     default:
-      return report.evidence?.[field.slice('evidence.'.length)] ?? null;
+      return ownValue(report.evidence ?? {}, field.slice('evidence.'.length));
   }
+}
+
+/** What the reporter sent under this name, never what every object has. */
+function ownValue(evidence: NonNullable<Report['evidence']>, name: string): unknown {
+  return Object.hasOwn(evidence, name) ? evidence[name] : null;
 }
 
 function digest(parts: unknown): string {

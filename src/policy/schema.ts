@@ -18,7 +18,7 @@ const Severity = z.enum(SEVERITIES);
 const Count = z.int().min(1).max(1_000_000);
 
 /** What makes two reports the same problem when the reporter gave no dedup_key; the class always does. */
-export const DEDUPE_FIELDS = ['source', 'subject', 'description', 'trace_id', 'reported_by'] as const;
+const DEDUPE_FIELDS = ['source', 'subject', 'description', 'trace_id', 'reported_by'] as const;
 const EVIDENCE_PATH = /^evidence\.[^.]+$/;
 const DedupeField = z.string().refine((field) => (DEDUPE_FIELDS as readonly string[]).includes(field) || EVIDENCE_PATH.test(field), {
   message: `must be one of ${DEDUPE_FIELDS.join(', ')} or evidence.<key>`,

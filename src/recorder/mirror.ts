@@ -1,7 +1,8 @@
 // Keeps the log file a byte-exact copy of the records table: it follows the table from its own cursor, and never goes ahead of it.
 
-import { renameSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { type LogFile, openLogFile } from '../audit/file.ts';
+import { headOf, isIntact } from '../audit/record.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 
@@ -31,6 +32,7 @@ export interface MirrorParts {
   now: () => Date;
 }
 
+const NOTHING: Synced = { seq: 0, offset: 0 };
 const CHUNK_RECORDS = 1000;
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -47,15 +49,16 @@ export function openMirror({ path, records, synced: known, log, now }: MirrorPar
   const reason = faultOf(file, known, records);
   if (reason !== null) {
     file.close();
-    const kept = `${path}.damaged-${now().toISOString().replaceAll(/[-:.]/g, '')}`;
-    renameSync(path, kept);
+    damaged = { file: keepAside(path, now()), reason };
     file = openLogFile(path);
-    damaged = { file: kept, reason };
-    durable = { seq: 0, offset: 0 };
+    durable = NOTHING;
   }
-  let cursor = cutAfterCrash(file, durable, records);
+  // What follows may be torn; and where an fsync has failed, the disk may not hold what can still be read. It is written again.
+  if (file.size > durable.offset) file.cut(durable.offset);
+  let cursor = durable.seq;
   let lagging = false;
   let unsynced = false;
+  let syncing = false;
 
   function follow(): void {
     if (!lagging) append();
@@ -79,31 +82,34 @@ export function openMirror({ path, records, synced: known, log, now }: MirrorPar
     }
   }
 
+  /** What the next fsync would make durable, or null when that is nothing new. */
   function reached(): Synced | null {
-    if (cursor === durable.seq || unsynced) return null;
-    return { seq: cursor, offset: file.size };
+    if (lagging) append();
+    return cursor === durable.seq || unsynced ? null : { seq: cursor, offset: file.size };
   }
 
   const mirror: Mirror = {
     follow,
     async sync() {
-      if (lagging) append();
-      const next = reached();
+      const next = syncing ? null : reached();
       if (!next) return null;
+      syncing = true;
       try {
         await file.sync();
       } catch (error) {
         unsynced = true;
         throw error;
+      } finally {
+        syncing = false;
       }
       durable = next;
       return next;
     },
     syncNow() {
-      if (lagging) append();
       const next = reached();
-      if (next) file.syncNow();
-      durable = next ?? durable;
+      if (!next) return null;
+      file.syncNow();
+      durable = next;
       return next;
     },
     get health() {
@@ -114,8 +120,21 @@ export function openMirror({ path, records, synced: known, log, now }: MirrorPar
   return { mirror, damaged };
 }
 
+function keepAside(path: string, at: Date): string {
+  const name = `${path}.damaged-${at.toISOString().replaceAll(/[-:.]/g, '')}`;
+  let kept = name;
+  for (let n = 2; existsSync(kept); n += 1) kept = `${name}-${n}`;
+  renameSync(path, kept);
+  return kept;
+}
+
+/** Why the file is not what a crash can have left of it, or null. */
+function faultOf(file: LogFile, known: Synced, records: MirrorParts['records']): string | null {
+  return faultBefore(file, known, records) ?? faultBehind(file, known, records);
+}
+
 /** Why what was durable in the file is not what the store says it was, or null. A crash cannot do this: it is tampering, or a restore. */
-function faultOf(file: LogFile, { seq, offset }: Synced, records: MirrorParts['records']): string | null {
+function faultBefore(file: LogFile, { seq, offset }: Synced, records: MirrorParts['records']): string | null {
   if (seq === 0) return isForeign(file, records) ? 'the file was not written from this store' : null;
   if (file.size < offset) return `the file is ${file.size} bytes long; ${offset} were durable`;
   const line = records.line(seq);
@@ -123,20 +142,25 @@ function faultOf(file: LogFile, { seq, offset }: Synced, records: MirrorParts['r
   return file.lineEndingAt(offset) === line ? null : `the line that ends at byte ${offset} is not record ${seq}`;
 }
 
+/**
+ * A line is written only once its record is durable in the store. A crash leaves it whole, torn or missing, but never whole and
+ * unknown to the store: then the store is an older copy that was put back.
+ */
+function faultBehind(file: LogFile, { seq, offset }: Synced, records: MirrorParts['records']): string | null {
+  let next = seq + 1;
+  for (const { line } of file.linesFrom(offset)) {
+    if (line !== records.line(next)) {
+      const isRecord = headOf(line)?.seq === next && isIntact(line);
+      return isRecord ? `the file holds a record ${next} which the store does not hold` : null;
+    }
+    next += 1;
+  }
+  return null;
+}
+
 /** Nothing is known to be durable yet: the file is empty, or begins with record 1, or is somebody else's. */
 function isForeign(file: LogFile, records: MirrorParts['records']): boolean {
   if (file.size === 0) return false;
   const [first] = file.linesFrom(0);
   return records.line(1) === null || (first !== undefined && first.line !== records.line(1));
-}
-
-/** Drops what a crash left torn or missing after the durable part. Returns the last record that stands. */
-function cutAfterCrash(file: LogFile, { seq, offset }: Synced, records: MirrorParts['records']): number {
-  let [last, end] = [seq, offset];
-  for (const line of file.linesFrom(offset)) {
-    if (line.line !== records.line(last + 1)) break;
-    [last, end] = [last + 1, line.end];
-  }
-  if (file.size > end) file.cut(end);
-  return last;
 }

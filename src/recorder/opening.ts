@@ -1,11 +1,15 @@
-// What is recorded when the service starts: the log's own beginning, its key, and what is in force.
+// What is recorded when the service starts: the log's own beginning, its key, what is in force, and what was found amiss.
 
 import { randomBytes } from 'node:crypto';
 import type { Token } from '../access/token.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Log } from '../log.ts';
 import { OURSELVES } from './caller.ts';
+import { damageFinding, keyFinding } from './findings.ts';
+import type { Opened } from './mirror.ts';
 import type { Draft } from './queue.ts';
 import { adopt } from './recorder.ts';
+import { findingChange } from './report.ts';
 
 export interface Opening {
   readonly software: string;
@@ -13,16 +17,11 @@ export interface Opening {
   readonly verifierKey: string;
   readonly policy: Policy;
   readonly tokens: readonly Token[];
+  readonly damaged: Opened['damaged'];
 }
 
-/** @returns the key that the log was signed under before, when it was another one */
-export function openingChange({
-  software,
-  origin,
-  verifierKey,
-  policy,
-  tokens,
-}: Opening): (draft: Draft) => { changedFrom: string | null } {
+/** All of it in one change: what was found is not found again at the next start, so a crash must not lose a part of it. */
+export function openingChange({ software, origin, verifierKey, policy, tokens, damaged }: Opening, log: Log): (draft: Draft) => void {
   return (draft) => {
     const known = draft.meta.verifierKey();
     if (known === null) {
@@ -34,6 +33,10 @@ export function openingChange({
     if (known !== verifierKey) draft.meta.setVerifierKey(verifierKey);
     draft.record('service.started', null, OURSELVES.actor, { software, pid: process.pid });
     adopt(draft, policy, tokens, OURSELVES);
-    return { changedFrom };
+    if (changedFrom !== null) findingChange(keyFinding(changedFrom, verifierKey), log)(draft);
+    if (damaged) {
+      draft.record('log.recovered', null, OURSELVES.actor, { damaged: damaged.file, reason: damaged.reason });
+      findingChange(damageFinding(damaged), log)(draft);
+    }
   };
 }

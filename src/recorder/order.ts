@@ -1,12 +1,15 @@
 // Ordering what a decision wants: each action becomes one owner of a hold, or is done at once, or is refused and said to be.
 
-import { randomBytes } from 'node:crypto';
 import { ACTIONS, targetName } from '../incident/actions.ts';
 import type { ActionState } from '../incident/containment.ts';
 import type { OrderedAction } from '../incident/events.ts';
 import type { Hold } from '../incident/hold.ts';
+import type { Receipt } from '../incident/incident.ts';
+import type { Severity } from '../incident/vocabulary.ts';
+import type { Log } from '../log.ts';
 import type { Wanted } from '../policy/decide.ts';
-import type { Draft } from './queue.ts';
+import { chance } from './chance.ts';
+import type { Draft, Subject } from './queue.ts';
 
 /** For whom something is ordered. */
 export interface OrderFor {
@@ -55,17 +58,17 @@ function planned(draft: Draft, wanted: Wanted, joins: Hold | null, { status, hol
   return { wanted, joins, state };
 }
 
-/** Makes what was planned true, after the records already there for incident `seq`; `n` numbers its first action. */
+/** Makes what was planned true for incident `seq`, by its record `began`; `n` numbers its first action. */
 export function carryOut(
   draft: Draft,
   orders: readonly Planned[],
-  owner: { seq: number; id: string; actor: string; n: number },
+  owner: { seq: number; id: string; actor: string; began: number; n: number },
   by: OrderFor,
 ): void {
   orders.forEach(({ wanted, joins, state }, i) => {
     const hold = joins?.seq ?? (state.hold_id === null ? null : openHold(draft, wanted, state.hold_id, owner, by));
-    if (state.status === 'failed') refuse(draft, state, owner, by);
-    draft.incidents.setAction(owner.seq, owner.n + i, state, hold);
+    if (isRefused(state)) refuse(draft, state, owner, by);
+    draft.incidents.setAction(owner.seq, owner.n + i, state, hold, owner.began);
   });
 }
 
@@ -85,6 +88,37 @@ function refuse(draft: Draft, { action, target }: ActionState, owner: { seq: num
   draft.record('action.refused', { id: owner.id, about: owner.seq }, owner.actor, { action, target, reason: 'limit', limit: by.max_holds });
 }
 
+/** What is alarming about an incident. */
+interface Facts {
+  readonly class: string;
+  readonly severity: Severity;
+  readonly source: string;
+  readonly description: string;
+}
+
+/** The alert that log_alert orders, or that a refused action deserves: a record, and a critical line once it is durable. */
+export function alert(
+  draft: Draft,
+  subject: Required<Subject>,
+  actor: string,
+  { class: className, severity, source, description }: Facts,
+  refused: boolean,
+  log: Log,
+): Receipt {
+  const facts = { reason: refused ? 'an action was refused' : 'log_alert', class: className, severity, source };
+  draft.afterwards(() => log.critical('alert raised', { incident: subject.id, ...facts, description }));
+  return draft.record('alert.raised', subject, actor, facts);
+}
+
+export function isRefused({ status }: ActionState): boolean {
+  return status === 'failed';
+}
+
+/** True of what the recorder has done itself at commit: an alert. */
+export function isDoneByUs({ status, hold_id }: ActionState): boolean {
+  return status === 'verified' && hold_id === null;
+}
+
 /** What an order is told as in the audit log. */
 export function told(orders: readonly Planned[]): OrderedAction[] {
   return orders.map(({ state: { action, target, hold_id, status, error } }) => ({ action, target, hold_id, status, error }));
@@ -92,5 +126,5 @@ export function told(orders: readonly Planned[]): OrderedAction[] {
 
 /** `HLD-` and 12 hex digits of chance. */
 function newHoldId(): string {
-  return `HLD-${randomBytes(6).toString('hex')}`;
+  return `HLD-${chance()}`;
 }

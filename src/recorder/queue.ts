@@ -37,7 +37,7 @@ export interface Queue {
   /** Resolves with what the change returned once that is durable; rejects with what it threw, and nothing was written. */
   submit<T>(change: Change<T>): Promise<T>;
   readonly policy: Policy;
-  /** Of the last batch: whether the store took it, and whether it was over its bound. */
+  /** Whether the store took all of the last batch, and is not over its bound after it: `ok` when it will take what comes next. */
   readonly health: 'ok' | 'full' | 'failing';
 }
 
@@ -74,8 +74,9 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }: QueueParts): Queue {
   const { transaction } = store;
   let state: State = { head: store.records.head(), policy };
-  let health: Queue['health'] = 'ok';
-  let waiting: Waiting[] = [];
+  let full = store.usedBytes() > maxBytes;
+  let health: Queue['health'] = full ? 'full' : 'ok';
+  const waiting: Waiting[] = [];
   let scheduled = false;
 
   function schedule(): void {
@@ -83,8 +84,7 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      const batch = waiting.slice(0, MAX_BATCH);
-      waiting = [...commit(batch), ...waiting.slice(MAX_BATCH)];
+      waiting.unshift(...commit(waiting.splice(0, MAX_BATCH)));
       schedule();
     });
   }
@@ -111,7 +111,7 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
     let next = state;
     let bytes = 0;
     let effects: (() => void)[] = [];
-    const full = store.usedBytes() > maxBytes;
+    let fullAfter = full;
 
     const draft: Draft = {
       ...tablesOf(store),
@@ -157,12 +157,14 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
         }
         if (bytes > MAX_BATCH_BYTES) break;
       }
+      fullAfter = store.usedBytes() > maxBytes;
       transaction.commit();
     } catch (error) {
       if (transaction.isOpen()) transaction.rollback();
       throw error;
     }
-    health = full ? 'full' : 'ok';
+    full = fullAfter;
+    health = full || outcomes.some((outcome) => 'error' in outcome && isFull(outcome.error)) ? 'full' : 'ok';
     return { state: next, outcomes };
   }
 

@@ -8,7 +8,6 @@ import type { Policy } from '../policy/policy.ts';
 import type { Token } from '../access/token.ts';
 import { type Caller, OURSELVES } from './caller.ts';
 import { doneBefore, keepDone } from './once.ts';
-import type { Finding } from './findings.ts';
 import type { Draft, Queue } from './queue.ts';
 import { type Reported, reportChange } from './report.ts';
 import { type Changed, type StepRequest, noteChange, stepChange } from './steps.ts';
@@ -16,8 +15,6 @@ import type { Receipt } from '../incident/incident.ts';
 
 export interface Recorder {
   report(report: Report, caller: Caller, mark: RequestMark | null): Promise<Reported>;
-  /** A finding of the recorder's own. */
-  find(finding: Finding): Promise<Reported>;
   step(step: StepName, request: StepRequest): Promise<Changed>;
   note(request: StepRequest & { note: string }): Promise<Changed>;
   /** Puts a checked policy in force and records it and the tokens; null when this very request had done it before. */
@@ -33,8 +30,7 @@ type EventType = keyof Events;
 export function createRecorder({ queue, log }: { queue: Queue; log: Log }): Recorder {
   return {
     report: async (report, caller, mark) => queue.submit(reportChange({ report, caller, mark, own: null }, log)),
-    find: async ({ report, severity }) => queue.submit(reportChange({ report, caller: OURSELVES, mark: null, own: severity }, log)),
-    step: async (step, request) => queue.submit(stepChange(step, request)),
+    step: async (step, request) => queue.submit(stepChange(step, request, log)),
     note: async (request) => queue.submit(noteChange(request)),
     adopt: async (policy, tokens, caller, mark) =>
       queue.submit((draft) => {

@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import { OURSELVES } from './caller.ts';
 import { tokensFinding } from './findings.ts';
 import type { Queue } from './queue.ts';
-import { reportChange } from './report.ts';
+import { findingChange } from './report.ts';
 
 /** Why a caller was refused; a closed set. */
 export type Reason = 'no token' | 'malformed token' | 'unknown token' | 'role' | 'source or class';
@@ -70,10 +70,7 @@ export function createRefusals({ queue, log, monotonic }: RefusalsParts): Refusa
       count += 1;
       unrecorded.set(reason, (unrecorded.get(reason) ?? 0) + 1);
       if (count === 1) recordDenied();
-      if (count === SUSPICIOUS) {
-        const { report, severity } = tokensFinding(SUSPICIOUS);
-        record('an incident of our own', reportChange({ report, caller: OURSELVES, mark: null, own: severity }, log));
-      }
+      if (count === SUSPICIOUS) record('an incident of our own', findingChange(tokensFinding(SUSPICIOUS), log));
     },
     limited(token) {
       opens();

@@ -1,22 +1,23 @@
 // A report becomes an incident, or one more occurrence of one: read facts, decide, write.
 
-import { randomBytes } from 'node:crypto';
 import { RecorderError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { targetName } from '../incident/actions.ts';
-import { type ActionState, statusOf } from '../incident/containment.ts';
+import { type ActionState, type ContainmentStatus, statusOf } from '../incident/containment.ts';
 import type { RequestMark } from '../incident/events.ts';
 import type { Incident, Kept, Receipt } from '../incident/incident.ts';
 import type { Report } from '../incident/report.ts';
-import { type Severity, moreSevere } from '../incident/vocabulary.ts';
+import { type Severity, type State, moreSevere } from '../incident/vocabulary.ts';
 import { type Decision, decide, decideOwn, isContained } from '../policy/decide.ts';
 import { type Problem, problemOf } from '../policy/dedupe.ts';
 import { escalation } from '../policy/escalate.ts';
 import type { Latest } from '../store/incidents.ts';
-import type { Caller } from './caller.ts';
+import { type Caller, OURSELVES } from './caller.ts';
+import type { Finding } from './findings.ts';
+import { chance } from './chance.ts';
 import { doneBefore, keepDone } from './once.ts';
-import { type OrderFor, type Planned, carryOut, plan, told } from './order.ts';
-import type { Draft } from './queue.ts';
+import { type OrderFor, type Planned, alert, carryOut, isDoneByUs, isRefused, plan, told } from './order.ts';
+import type { Draft, Subject } from './queue.ts';
 
 export interface Reported extends Kept {
   readonly receipt: Receipt;
@@ -48,10 +49,15 @@ export function reportChange(request: ReportRequest, log: Log): (draft: Draft) =
       by: { rule: report.class, source: report.source, max_holds: decision.max_holds },
     };
     const reported =
-      latest && stillJoins(draft, problem, latest) ? join(draft, latest, context) : open(draft, problem, latest, context, log);
+      latest && stillJoins(draft, problem, latest) ? join(draft, latest, context, log) : open(draft, problem, latest, context, log);
     keepDone(draft, mark, reported.incident.id, reported.receipt);
     return reported;
   };
+}
+
+/** A finding of the recorder's own, as a report. */
+export function findingChange({ report, severity }: Finding, log: Log): (draft: Draft) => Reported {
+  return reportChange({ report, caller: OURSELVES, mark: null, own: severity }, log);
 }
 
 interface Context extends ReportRequest {
@@ -94,13 +100,15 @@ function open(draft: Draft, problem: Problem | null, latest: Latest | null, cont
   const subject = { id, about: receipt.seq };
   let last = receipt;
   if (decision.escalated) last = draft.record('incident.escalated', subject, caller.actor, { ...decision.escalated, ...burstOf(context) });
-  carryOut(draft, orders, { ...subject, seq: receipt.seq, actor: caller.actor, n: 0 }, by);
+  carryOut(draft, orders, { ...subject, seq: receipt.seq, actor: caller.actor, began: receipt.seq, n: 0 }, by);
   const actions = orders.map(({ state }) => state);
   const status = decision.suppressed ? 'suppressed' : statusOf(actions);
   const contained = isContained(draft.policy, actions);
   if (contained)
     last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
-  if (decision.alert || actions.some(failed)) last = alert(draft, subject, context, decision.severity, actions.some(failed), log);
+  if (decision.alert || actions.some(isRefused)) {
+    last = alert(draft, subject, caller.actor, { ...report, severity: decision.severity }, actions.some(isRefused), log);
+  }
 
   const { class: reportedClass, source, description, evidence, occurred_at, subject: of, dedup_key, confidence, attack, trace_id } = report;
   const incident: Incident = {
@@ -124,40 +132,66 @@ function open(draft: Draft, problem: Problem | null, latest: Latest | null, cont
 }
 
 /** One more occurrence: severity may rise, and what the decision now wants beyond what was ordered is ordered too. */
-function join(draft: Draft, latest: Latest, context: Context): Reported {
-  const { caller, decision, by } = context;
+function join(draft: Draft, latest: Latest, context: Context, log: Log): Reported {
+  const { report, caller, decision, by } = context;
   const kept = draft.incidents.bySeq(latest.seq);
   if (!kept) throw new Error(`incident ${latest.seq} is indexed but not kept`);
   const { incident } = kept;
-  const ordered = new Set(incident.containment.actions.map(({ action, target }) => `${action} ${target}`));
-  const missing = decision.actions.filter(({ action, target }) => !ordered.has(`${action} ${targetName(target)}`));
-  const orders = plan(draft, missing, by);
+  const { actions: before } = incident.containment;
+  const planned = plan(draft, missingOf(decision, before), by);
+  // An action that was refused once is not refused again for each report: an incident must not grow with what is sent.
+  const orders = planned.filter(
+    ({ state }) => !isRefused(state) || !before.some((known) => known.action === state.action && isRefused(known)),
+  );
   const severity = moreSevere(incident.severity, decision.severity);
   const occurrences = incident.occurrences + 1;
 
   const subject = { id: incident.id, about: incident.audit.seq };
-  const receipt = draft.record('incident.joined', subject, caller.actor, { ...judged(draft, context, orders), occurrences });
+  const receipt = draft.record('incident.joined', subject, caller.actor, { ...judged(draft, context, planned), occurrences });
   let last = receipt;
   if (decision.escalated && severity !== incident.severity) {
     last = draft.record('incident.escalated', subject, caller.actor, { from: incident.severity, to: severity, ...burstOf(context) });
   }
-  carryOut(draft, orders, { ...subject, seq: incident.audit.seq, actor: caller.actor, n: ordered.size }, by);
-  const actions = [...incident.containment.actions, ...orders.map(({ state }) => state)];
-  const status = orders.length > 0 ? statusOf(actions) : incident.containment.status;
-  const contains = orders.length > 0 && incident.state === 'open' && isContained(draft.policy, actions);
-  if (contains)
-    last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
+  carryOut(draft, orders, { ...subject, seq: incident.audit.seq, actor: caller.actor, began: receipt.seq, n: before.length }, by);
+  const ordered = orders.map(({ state }) => state);
+  const containment = ordered.length > 0 ? containmentOf(draft, incident, [...before, ...ordered]) : incident.containment;
+  const state = stateBy(incident.state, containment);
+  if (state !== incident.state) last = moved(draft, subject, caller.actor, state, containment.status);
+  if (ordered.some(isDoneByUs) || ordered.some(isRefused)) {
+    last = alert(draft, subject, caller.actor, { ...report, severity }, ordered.some(isRefused), log);
+  }
 
   const changed: Incident = {
     ...incident,
-    ...{ severity, occurrences, updated_at: draft.now, last_seen_at: draft.now, state: contains ? 'contained' : incident.state },
-    containment_actions: [...incident.containment_actions, ...missing.map(({ action }) => action)],
-    proposed_actions: missing.length > 0 ? [] : incident.proposed_actions,
-    containment: { status, reached_at: contains ? draft.now : incident.containment.reached_at, actions },
-    decided_by: missing.length > 0 ? decision.decided_by : incident.decided_by,
+    ...{ severity, occurrences, updated_at: draft.now, last_seen_at: draft.now, state, containment },
+    containment_actions: [...incident.containment_actions, ...ordered.map(({ action }) => action)],
+    proposed_actions: ordered.length > 0 ? [] : incident.proposed_actions,
+    decided_by: ordered.length > 0 ? decision.decided_by : incident.decided_by,
   };
   draft.incidents.update(changed, last.seq);
   return { incident: changed, version: last.seq, receipt, how: 'joined' };
+}
+
+function missingOf({ actions }: Decision, ordered: readonly ActionState[]): Decision['actions'] {
+  const known = new Set(ordered.map(({ action, target }) => `${action} ${target}`));
+  return actions.filter(({ action, target }) => !known.has(`${action} ${targetName(target)}`));
+}
+
+function containmentOf(draft: Draft, { containment }: Incident, actions: readonly ActionState[]): Incident['containment'] {
+  const reached_at = isContained(draft.policy, actions) ? (containment.reached_at ?? draft.now) : null;
+  return { status: statusOf(actions), reached_at, actions };
+}
+
+/** Of itself an incident moves between open and contained only, so that the word is true whenever it is shown. */
+function stateBy(state: State, { reached_at }: Incident['containment']): State {
+  if (state !== 'open' && state !== 'contained') return state;
+  return reached_at === null ? 'open' : 'contained';
+}
+
+function moved(draft: Draft, subject: Required<Subject>, actor: string, to: State, status: ContainmentStatus): Receipt {
+  const step = { note: null, request: null };
+  if (to === 'contained') return draft.record('incident.contained', subject, actor, { from: 'open', by: 'policy', status, ...step });
+  return draft.record('incident.reopened', subject, actor, { from: 'contained', to, ...step });
 }
 
 function judged(draft: Draft, { report, caller, mark, decision }: Context, orders: readonly Planned[]) {
@@ -177,26 +211,7 @@ function burstOf({ burst }: Context): { count: number; window_s: number } {
   return burst ?? { count: 0, window_s: 0 };
 }
 
-/** The alert that log_alert orders, or that a refused action deserves: a record, and a critical line once it is durable. */
-function alert(
-  draft: Draft,
-  subject: { id: string; about: number },
-  { report, caller }: Context,
-  severity: Severity,
-  refused: boolean,
-  log: Log,
-): Receipt {
-  const facts = { class: report.class, severity, source: report.source };
-  const reason = refused ? 'an action was refused' : 'log_alert';
-  draft.afterwards(() => log.critical('alert raised', { incident: subject.id, reason, ...facts, description: report.description }));
-  return draft.record('alert.raised', subject, caller.actor, { reason, ...facts });
-}
-
-function failed({ status }: ActionState): boolean {
-  return status === 'failed';
-}
-
 /** `INC-` + UTC date + 12 hex digits of chance: never reused, unique by constraint. */
 function newIncidentId(now: string): string {
-  return `INC-${now.slice(0, 10).replaceAll('-', '')}-${randomBytes(6).toString('hex')}`;
+  return `INC-${now.slice(0, 10).replaceAll('-', '')}-${chance()}`;
 }

@@ -5,12 +5,13 @@ import { type ActionName, ACTIONS } from '../incident/actions.ts';
 import { type ActionState, statusOf } from '../incident/containment.ts';
 import type { RequestMark } from '../incident/events.ts';
 import type { Incident, Kept, Receipt } from '../incident/incident.ts';
-import { type StepName, stateAfter } from '../incident/lifecycle.ts';
+import { type StepName, allowedFrom, stateAfter } from '../incident/lifecycle.ts';
 import type { Resolution } from '../incident/vocabulary.ts';
+import type { Log } from '../log.ts';
 import { isContained } from '../policy/decide.ts';
 import type { Caller } from './caller.ts';
 import { doneBefore, keepDone } from './once.ts';
-import { carryOut, plan, told } from './order.ts';
+import { alert, carryOut, isRefused, plan, told } from './order.ts';
 import type { Draft, Subject } from './queue.ts';
 
 export interface Changed extends Kept {
@@ -35,24 +36,25 @@ interface Stepped {
   readonly last: Receipt;
 }
 
-type Taken = (draft: Draft, incident: Incident, request: StepRequest) => Stepped;
+type Taken = (draft: Draft, incident: Incident, request: StepRequest, log: Log) => Stepped;
 
 const STEPS: Record<StepName, Taken> = { contain, acknowledge, resolve, reopen };
 
 /** @throws RecorderError "not_found", "precondition_failed", "state_conflict", "idempotency_mismatch" */
-export function stepChange(step: StepName, request: StepRequest): (draft: Draft) => Changed {
-  return change(request, STEPS[step]);
+export function stepChange(step: StepName, request: StepRequest, log: Log): (draft: Draft) => Changed {
+  return change(request, (draft, incident) => STEPS[step](draft, incident, request, log));
 }
 
 export function noteChange(request: StepRequest & { note: string }): (draft: Draft) => Changed {
-  return change(request, (draft, incident, { caller, mark }) => {
-    const record = draft.record('incident.noted', subjectOf(incident), caller.actor, { note: request.note, request: mark });
+  const { caller, note, mark } = request;
+  return change(request, (draft, incident) => {
+    const record = draft.record('incident.noted', subjectOf(incident), caller.actor, { note, request: mark });
     return { incident, first: record, last: record };
   });
 }
 
 /** What every change of one incident has in common: once, this incident, this version, then the step itself. */
-function change(request: StepRequest, take: Taken): (draft: Draft) => Changed {
+function change(request: StepRequest, take: (draft: Draft, incident: Incident) => Stepped): (draft: Draft) => Changed {
   return (draft) => {
     const done = doneBefore(draft, request.mark);
     const kept = draft.incidents.byId(done?.incident ?? request.id);
@@ -61,7 +63,7 @@ function change(request: StepRequest, take: Taken): (draft: Draft) => Changed {
     if (request.ifMatch && !request.ifMatch.includes(kept.version)) {
       throw new RecorderError('precondition_failed', `the incident has changed since: its ETag is now "${kept.version}"`);
     }
-    const { incident, first, last } = take(draft, kept.incident, request);
+    const { incident, first, last } = take(draft, kept.incident);
     const changed = { ...incident, updated_at: draft.now };
     draft.incidents.update(changed, last.seq);
     keepDone(draft, request.mark, changed.id, first);
@@ -70,20 +72,28 @@ function change(request: StepRequest, take: Taken): (draft: Draft) => Changed {
 }
 
 /** Orders what the policy had only proposed. An operator's word is carried out in every mode; with nothing to order it contains at once. */
-function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepRequest): Stepped {
+function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepRequest, log: Log): Stepped {
   const state = stateAfter('contain', incident.state);
   const { class: rule, source } = incident;
   const by = { rule, source, max_holds: draft.policy.rules.get(rule)?.max_holds ?? 0 };
   const wanted = incident.proposed_actions.filter(isAction).map((action) => ({ action, target: ACTIONS[action].target(incident) }));
   const orders = plan(draft, wanted, by);
-  const actions = [...incident.containment.actions, ...orders.map(({ state: ordered }) => ordered)];
+  const actions = [...incident.containment.actions, ...orders.map((order) => order.state)];
   const status = statusOf(actions);
   const reached = actions.length === 0 || isContained(draft.policy, actions);
 
   const records: Receipt[] = [];
   if (orders.length > 0) {
-    records.push(draft.record('incident.ordered', subjectOf(incident), caller.actor, { actions: told(orders), note, request: mark }));
-    carryOut(draft, orders, { seq: incident.audit.seq, id: incident.id, actor: caller.actor, n: incident.containment.actions.length }, by);
+    const ordered = draft.record('incident.ordered', subjectOf(incident), caller.actor, { actions: told(orders), note, request: mark });
+    const owner = {
+      id: incident.id,
+      seq: incident.audit.seq,
+      actor: caller.actor,
+      began: ordered.seq,
+      n: incident.containment.actions.length,
+    };
+    carryOut(draft, orders, owner, by);
+    records.push(ordered);
   }
   if (reached) {
     records.push(
@@ -95,6 +105,9 @@ function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepR
         request: mark,
       }),
     );
+  }
+  if (orders.some((order) => isRefused(order.state))) {
+    records.push(alert(draft, subjectOf(incident), caller.actor, incident, true, log));
   }
   const [first] = records;
   if (!first) throw notReached(incident);
@@ -118,7 +131,7 @@ function notReached({ containment, state }: Incident): RecorderError {
     `everything is ordered already and has come as far as ${containment.status}, which the policy does not count as contained`,
     {
       state,
-      allowed: ['acknowledge', 'resolve'],
+      allowed: allowedFrom(state).filter((step) => step !== 'contain'),
     },
   );
 }
@@ -167,7 +180,7 @@ function reopen(draft: Draft, incident: Incident, { caller, note, mark }: StepRe
   return { incident: { ...incident, state: to }, first: record, last: record };
 }
 
-function subjectOf({ id, audit }: Incident): Subject {
+function subjectOf({ id, audit }: Incident): Required<Subject> {
   return { id, about: audit.seq };
 }
 

@@ -59,7 +59,8 @@ export interface Incidents {
   bySeq(seq: number): Kept | null;
   byId(id: string): Kept | null;
   latestOf(problem: string): Latest | null;
-  setAction(incident: number, n: number, state: ActionState, hold: number | null): void;
+  /** `began` is the seq of the record that ordered it: from then on the incident owns `hold`. */
+  setAction(incident: number, n: number, state: ActionState, hold: number | null, began: number): void;
 }
 
 export function createIncidents(db: Db): Incidents {
@@ -80,8 +81,8 @@ export function createIncidents(db: Db): Incidents {
     SELECT a.action, a.target, h.id AS hold_id, CASE WHEN h.seq IS NULL THEN a.status WHEN a.ended THEN 'released' ELSE h.status END AS status,
       a.error, a.completed_at
     FROM incident_actions a LEFT JOIN holds h ON h.seq = a.hold WHERE a.incident = ? ORDER BY a.n`);
-  const insertAction = db.prepare(`INSERT INTO incident_actions (incident, n, action, target, hold, status, error, completed_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+  const insertAction = db.prepare(`INSERT INTO incident_actions (incident, n, action, target, hold, status, error, completed_at, began)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
 
   const keep = (row: Row | undefined): Kept | null => {
     if (!row) return null;
@@ -113,8 +114,8 @@ export function createIncidents(db: Db): Incidents {
     bySeq: (seq) => keep(bySeq.get(seq)),
     byId: (id) => keep(byId.get(id)),
     latestOf: (problem) => latest.get(problem) ?? null,
-    setAction: (incident, n, { action, target, status, error, completed_at }, hold) =>
-      void insertAction.run(incident, n, action, target, hold, status satisfies ActionStatus, error, completed_at),
+    setAction: (incident, n, { action, target, status, error, completed_at }, hold, began) =>
+      void insertAction.run(incident, n, action, target, hold, status satisfies ActionStatus, error, completed_at, began),
   };
 }
 

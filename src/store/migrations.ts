@@ -69,4 +69,8 @@ export const MIGRATIONS: readonly string[] = [
   -- Each policy text that was ever in force.
   CREATE TABLE policies (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  /* 2: when ownership of a hold began */ `
+  -- The seq of the record that ordered the action: what became of its hold before is not the incident's.
+  ALTER TABLE incident_actions ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -23,6 +23,8 @@ interface Branch {
   readonly seqs: number[];
   /** All rows down to this seq were looked at; 0 when the branch is at its end. */
   readonly to: number;
+  /** How many that were, where it matters: a branch that filled its page ends the walk. */
+  readonly examined: number;
 }
 
 export function createPages(db: Db): Pages {
@@ -49,9 +51,9 @@ export function createPages(db: Db): Pages {
     const range = { state, rank, before, from, budget };
     const seqs = statement.matches.all({ ...range, ...valuesOf(filter), limit });
     const last = seqs[limit - 1];
-    if (last !== undefined) return { seqs, to: last };
+    if (last !== undefined) return { seqs, to: last, examined: limit };
     const { lowest, n } = statement.lowest.get(range) ?? { lowest: null, n: 0 };
-    return { seqs, to: n < budget ? 0 : (lowest ?? 0) };
+    return { seqs, to: n < budget ? 0 : (lowest ?? 0), examined: n };
   };
 
   return {
@@ -61,10 +63,12 @@ export function createPages(db: Db): Pages {
       const from = filter.since === null ? 0 : firstSince(filter.since);
       const end = filter.until === null ? Number.MAX_SAFE_INTEGER : firstSince(filter.until);
       const found: number[] = [];
+      let left = MAX_EXAMINED;
       for (const rank of ranks) {
         if (after && rank > after.rank) continue;
+        if (left < states.length) return { seqs: found, next: { rank, before: end } };
         const before = Math.min(end, after?.rank === rank ? after.before : end);
-        const budget = Math.ceil(MAX_EXAMINED / (states.length * ranks.length));
+        const budget = Math.floor(left / states.length);
         const branches = states.map((state) => walk(filter, state, rank, before, from, limit - found.length, budget));
         // Below the highest of these some branch has rows that nobody looked at yet.
         const to = Math.max(...branches.map((branch) => branch.to));
@@ -75,6 +79,7 @@ export function createPages(db: Db): Pages {
         found.push(...merged.slice(0, limit - found.length));
         if (found.length === limit) return { seqs: found, next: { rank, before: found.at(-1) ?? 0 } };
         if (to > 0) return { seqs: found, next: { rank, before: to } };
+        left -= branches.reduce((sum, { examined }) => sum + examined, 0);
       }
       return { seqs: found, next: null };
     },

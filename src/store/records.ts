@@ -29,7 +29,7 @@ export function createRecords(db: Db): Records {
       SELECT r.seq FROM records r WHERE r.about = :incident AND r.seq > :seq
       UNION
       SELECT r.seq FROM incident_actions a JOIN records r ON r.about = a.hold
-      WHERE a.incident = :incident AND r.seq > max(:seq, :incident) AND (a.ended = 0 OR r.seq <= a.ended)
+      WHERE a.incident = :incident AND r.seq > max(:seq, a.began) AND (a.ended = 0 OR r.seq <= a.ended)
     ) JOIN records USING (seq) ORDER BY seq LIMIT :limit`);
   return {
     head() {

@@ -14,8 +14,9 @@ import { MAX_BODY_BYTES, announced, parseJson, tooLarge } from '../body.ts';
 import type { KnownCall, Route } from '../guard.ts';
 import { markOf, traceIdOf } from '../headers.ts';
 import { linesOf } from '../lines.ts';
-import { refusalFor } from '../problem.ts';
+import { SECURITY_HEADERS, refusalFor } from '../problem.ts';
 import { incidentReply, raw } from '../reply.ts';
+import { sendAndDrain } from '../send.ts';
 
 const MAX_BATCH_BYTES = 1024 * 1024;
 const MAX_LINES = 1000;
@@ -43,9 +44,10 @@ export function reportRoutes({ recorder, policy, limiter, refusals }: ReportPart
   }
 
   async function one({ incoming, body, token, path }: KnownCall): Promise<Response> {
+    const mark = markOf(incoming.headers, token.name, path, body);
     const report = read(body, token);
     const traced = report.trace_id === null ? { ...report, trace_id: traceIdOf(incoming.headers) } : report;
-    const done = await recorder.report(traced, callerOf(token), markOf(incoming.headers, token.name, path, body));
+    const done = await recorder.report(traced, callerOf(token), mark);
     return incidentReply(done, done.how === 'new' ? 201 : 200, done.receipt, done.how === 'replayed');
   }
 
@@ -68,11 +70,11 @@ export function reportRoutes({ recorder, policy, limiter, refusals }: ReportPart
     }
   }
 
-  async function many({ incoming, token }: KnownCall): Promise<Response> {
+  async function many({ incoming, outgoing, token }: KnownCall): Promise<Response> {
+    if (announced(incoming) > MAX_BATCH_BYTES) throw tooLarge(MAX_BATCH_BYTES);
     if (incoming.headers['idempotency-key'] !== undefined) {
       throw new RecorderError('invalid_parameter', 'a batch takes no Idempotency-Key; give its reports a dedup_key');
     }
-    if (announced(incoming) > MAX_BATCH_BYTES) throw tooLarge(MAX_BATCH_BYTES);
     const answers: string[] = [];
     let seen = 0;
     for await (const lines of linesOf(incoming, { maxBytes: MAX_BATCH_BYTES, maxLineBytes: MAX_BODY_BYTES })) {
@@ -82,14 +84,12 @@ export function reportRoutes({ recorder, policy, limiter, refusals }: ReportPart
       answers.push(...(await Promise.all(taken)));
       if (seen > MAX_LINES) break;
     }
-    return raw(
-      answers
-        .filter((answer) => answer !== '')
-        .map((answer) => `${answer}\n`)
-        .join(''),
-      200,
-      { 'content-type': NDJSON },
-    );
+    const body = answers
+      .filter((answer) => answer !== '')
+      .map((answer) => `${answer}\n`)
+      .join('');
+    if (incoming.readableEnded) return raw(body, 200, { 'content-type': NDJSON });
+    return sendAndDrain(incoming, outgoing, { status: 200, headers: { ...SECURITY_HEADERS, 'content-type': NDJSON }, body });
   }
 
   return [

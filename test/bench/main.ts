@@ -1,0 +1,87 @@
+// npm run bench: measures the built program, jitless as in production, and prints a table in markdown.
+//
+//   npm run bench -- [--quick] [--only throughput|growth|memory]
+//
+// An aim that is missed is printed as MISSED and is no failure; a request that fails, or a report that is lost, is.
+
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { FLAGS } from '../support/program.ts';
+import { type Findings, median, ms, table } from './findings.ts';
+import { type Generator, startGenerator } from './generator.ts';
+import { measureGrowth } from './growth.ts';
+import { measureMemory } from './memory.ts';
+import { measureThroughput } from './throughput.ts';
+
+const PARTS: Record<string, (scope: AsyncDisposableStack, generator: Generator, quick: boolean) => Promise<Findings>> = {
+  throughput: measureThroughput,
+  growth: measureGrowth,
+  memory: measureMemory,
+};
+const USAGE = `usage: npm run bench -- [--quick] [--only ${Object.keys(PARTS).join('|')}]`;
+
+let running = new AsyncDisposableStack();
+const giveUp = () => {
+  process.on('uncaughtException', () => {}); // that the parts break off now is no news
+  void running.disposeAsync().then(() => process.exit(1));
+};
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, giveUp);
+
+const { quick, only } = options();
+console.log(head());
+const found: Findings[] = [];
+for (const [name, measure] of Object.entries(PARTS)) {
+  if (only !== undefined && only !== name) continue;
+  await using scope = new AsyncDisposableStack();
+  running = scope;
+  const findings = await measure(scope, scope.use(startGenerator()), quick);
+  console.log(`\n${findings.text}`);
+  found.push(findings);
+}
+const aims = found.flatMap((findings) => findings.aims);
+const errors = found.flatMap((findings) => findings.errors);
+const rows = [...aims, { what: 'no errors', measured: String(errors.length), met: errors.length === 0 }];
+console.log(
+  `\n${table(
+    ['aim', 'measured', ''],
+    rows.map(({ what, measured, met }) => [what, measured, met ? 'ok' : 'MISSED']),
+  )}`,
+);
+for (const error of errors) console.error(`error: ${error}`);
+process.exitCode = errors.length === 0 ? 0 : 1;
+
+function options(): { quick: boolean; only: string | undefined } {
+  try {
+    const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } });
+    if (values.only === undefined || Object.hasOwn(PARTS, values.only)) return { quick: values.quick, only: values.only };
+  } catch {
+    // Told below, as for a part that there is not.
+  }
+  console.error(USAGE);
+  process.exit(2);
+}
+
+function head(): string {
+  const [{ model } = { model: 'unknown' }] = cpus();
+  return [
+    `${new Date().toISOString().slice(0, 16)}Z · ${availableParallelism()} CPUs (${model.trim()}) · load ${loadavg()[0]?.toFixed(1)} before`,
+    `Node ${process.versions.node} ${FLAGS.join(' ')} · fdatasync ${ms(syncTime())} ms · medians${quick ? ' · quick' : ''}`,
+  ].join('\n');
+}
+
+/** What making 4 KiB durable takes here, in milliseconds: no durable answer can be faster. */
+function syncTime(): number {
+  const dir = mkdtempSync(join(tmpdir(), 'recorder-'));
+  const fd = openSync(join(dir, 'sync'), 'w');
+  const times = Array.from({ length: 50 }, () => {
+    const from = performance.now();
+    writeSync(fd, Buffer.alloc(4096));
+    fdatasyncSync(fd);
+    return performance.now() - from;
+  });
+  closeSync(fd);
+  rmSync(dir, { recursive: true });
+  return median(times);
+}
