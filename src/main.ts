@@ -15,15 +15,19 @@ process.umask(0o027);
 try {
   const config = readConfig(process.env);
   log = createLog({ level: config.LOG_LEVEL, journal });
-  const house = await openHouse({ config, log, onBroken: endAtOnce });
-
+  // Before anything else: a signal that nobody listens for would end the program, and a reload may come while it starts.
+  const asked = Promise.race([signal('SIGTERM'), signal('SIGINT')]);
+  const opening = openHouse({ config, log, onBroken: endAtOnce });
   process.on('SIGHUP', () => {
-    house.reload().then(
-      () => log.info('reloaded'),
-      (error: unknown) => log.error('reload refused; what was in force stays', { error: messageOf(error) }),
-    );
+    opening
+      .then((house) => house.reload())
+      .then(
+        () => log.info('reloaded'),
+        (error: unknown) => log.error('reload refused; what was in force stays', { error: messageOf(error) }),
+      );
   });
-  const reason = await Promise.race([signal('SIGTERM'), signal('SIGINT')]);
+  const house = await opening;
+  const reason = await asked;
   await house.close(reason);
 } catch (error) {
   const told = error instanceof RecorderError ? {} : { stack: (error as Error).stack };

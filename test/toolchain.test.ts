@@ -50,10 +50,11 @@ describe('the service', () => {
     for (const script of Object.values(manifest.scripts)) expect(script).toMatch(/^exec /);
   });
 
-  it('rests on five packages', () => {
+  it('rests on five packages, and its command on one more', () => {
     expect(Object.keys(manifest.dependencies).toSorted()).toEqual([
       '@hono/node-server',
       'better-sqlite3',
+      'commander',
       'hono',
       'yaml',
       'zod',

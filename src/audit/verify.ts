@@ -1,7 +1,6 @@
 // Verifying a log from its bytes alone: one pass, bounded memory, nothing parsed but the fixed head and tail of each line.
 
 import { hash } from 'node:crypto';
-import { type Frontier, EMPTY, createTree } from './merkle.ts';
 import { TAIL_LENGTH } from './record.ts';
 
 const LF = 0x0a;
@@ -41,11 +40,6 @@ export interface Verdict {
 }
 
 export interface Watch {
-  /** The tree before the first record, when what came before it was pruned. */
-  readonly from?: Frontier;
-  /** Sizes at which the root is asked for. Without any the tree is not built. */
-  readonly sizes?: ReadonlySet<number>;
-  readonly onRoot?: (size: number, root: Buffer) => void;
   readonly onRecord?: (seq: number, hash: string, line: Buffer) => void;
   /** Called now and then with the bytes read so far. */
   readonly onProgress?: (bytes: number) => void;
@@ -79,8 +73,7 @@ function claimOf(line: Buffer): { seq: number; prev: string } | null {
 }
 
 /** Reads every line of every segment, tells of the first fault, and goes on to tell how much after it is sound. */
-export async function verifyLog(segments: Iterable<Segment>, { from, sizes, onRoot, onRecord, onProgress }: Watch = {}): Promise<Verdict> {
-  const tree = sizes && sizes.size > 0 ? createTree(from ?? EMPTY) : null;
+export async function verifyLog(segments: Iterable<Segment>, { onRecord, onProgress }: Watch = {}): Promise<Verdict> {
   let [first, last, prev] = [0, 0, ZEROS];
   let fault: Fault | null = null;
   let after: { seq: number; prev: string } | null = null;
@@ -98,8 +91,8 @@ export async function verifyLog(segments: Iterable<Segment>, { from, sizes, onRo
   const take = (line: Buffer, leaf: Buffer, file: string, offset: number) => {
     if (fault) return goOn(line, leaf);
     if (first === 0) {
-      const claim = from || claimOf(line)?.seq !== 1 ? claimOf(line) : null;
-      [last, prev] = claim ? [claim.seq - 1, claim.prev] : [0, ZEROS];
+      const claim = claimOf(line);
+      [last, prev] = claim && claim.seq !== 1 ? [claim.seq - 1, claim.prev] : [0, ZEROS];
       first = last + 1;
     }
     const found = check(line, leaf, last + 1, prev);
@@ -108,8 +101,6 @@ export async function verifyLog(segments: Iterable<Segment>, { from, sizes, onRo
       return goOn(line, leaf);
     }
     [last, prev] = [last + 1, found.hash];
-    tree?.append(Buffer.from(prev, 'hex'));
-    if (tree && sizes?.has(last)) onRoot?.(last, tree.root());
     onRecord?.(last, prev, line);
   };
 

@@ -97,8 +97,14 @@ function instant(parameters: URLSearchParams, name: string): string | null {
   const given = single(parameters, name);
   if (given === null) return null;
   const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/.test(given) ? Date.parse(given) : Number.NaN;
-  if (Number.isNaN(at)) throw refuse(name, 'must be an ISO 8601 date or instant with its offset, such as 2026-03-13T08:15:30Z');
+  if (Number.isNaN(at) || !isDay(given.slice(0, 10)))
+    throw refuse(name, 'must be an ISO 8601 date or instant with its offset, such as 2026-03-13T08:15:30Z');
   return new Date(at).toISOString();
+}
+
+/** Date.parse takes the 30th of February for the 2nd of March. */
+function isDay(date: string): boolean {
+  return new Date(date).toISOString().startsWith(date);
 }
 
 function text(parameters: URLSearchParams, name: string, max: number): string | null {
@@ -107,7 +113,7 @@ function text(parameters: URLSearchParams, name: string, max: number): string | 
   return given;
 }
 
-function single(parameters: URLSearchParams, name: string): string | null {
+export function single(parameters: URLSearchParams, name: string): string | null {
   const given = parameters.getAll(name);
   if (given.length > 1) throw refuse(name, 'must be given once');
   return given[0] ?? null;

@@ -4,7 +4,7 @@ import { RecorderError } from '../errors.ts';
 import type { RequestMark } from '../incident/events.ts';
 import type { Receipt } from '../incident/incident.ts';
 import type { Done } from '../store/requests.ts';
-import type { Draft } from './queue.ts';
+import type { Draft } from './draft.ts';
 
 /**
  * What was done for this request before, or null.

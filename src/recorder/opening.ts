@@ -7,7 +7,7 @@ import type { Log } from '../log.ts';
 import { OURSELVES } from './caller.ts';
 import { damageFinding, keyFinding } from './findings.ts';
 import type { Opened } from './mirror.ts';
-import type { Draft } from './queue.ts';
+import type { Draft } from './draft.ts';
 import { adopt } from './recorder.ts';
 import { findingChange } from './report.ts';
 

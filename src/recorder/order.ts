@@ -9,7 +9,7 @@ import type { Severity } from '../incident/vocabulary.ts';
 import type { Log } from '../log.ts';
 import type { Wanted } from '../policy/decide.ts';
 import { chance } from './chance.ts';
-import type { Draft, Subject } from './queue.ts';
+import type { Draft, Subject } from './draft.ts';
 
 /** For whom something is ordered. */
 export interface OrderFor {

@@ -6,32 +6,9 @@
 
 import { type Head, type Sealed, seal } from '../audit/record.ts';
 import { RecorderError } from '../errors.ts';
-import type { EventType, Events } from '../incident/events.ts';
-import type { Receipt } from '../incident/incident.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Store, Tables } from '../store/store.ts';
-
-/** What a record is about. `about` is the seq of the record that opened it; left out by the opening record itself. */
-export interface Subject {
-  readonly id: string;
-  readonly about?: number;
-}
-
-/** What a change works with: the tables, the policy in force, one instant for the whole batch, and the audit log. */
-export interface Draft extends Tables {
-  /** ISO 8601 UTC with milliseconds; never before the last record's. */
-  readonly now: string;
-  /** A change may put another one in force; the changes after it decide by that. */
-  policy: Policy;
-  /** Seals the next record. It is durable exactly when the change is. */
-  record<T extends EventType>(type: T, subject: Subject | null, actor: string, data: Events[T]): Receipt;
-  /** Runs once the change is durable, before its caller is answered. It must not throw. */
-  afterwards(effect: () => void): void;
-  /** @throws RecorderError "storage_full" when the store has outgrown its bound: what can wait must call this */
-  needsRoom(): void;
-}
-
-export type Change<T> = (draft: Draft) => T;
+import type { Change, Draft } from './draft.ts';
 
 export interface Queue {
   /** Resolves with what the change returned once that is durable; rejects with what it threw, and nothing was written. */

@@ -8,8 +8,10 @@ import type { Policy } from '../policy/policy.ts';
 import type { Token } from '../access/token.ts';
 import { type Caller, OURSELVES } from './caller.ts';
 import { doneBefore, keepDone } from './once.ts';
-import type { Draft, Queue } from './queue.ts';
-import { type Reported, reportChange } from './report.ts';
+import type { Draft } from './draft.ts';
+import type { Queue } from './queue.ts';
+import type { Reported } from './occurrence.ts';
+import { reportChange } from './report.ts';
 import { type Changed, type StepRequest, noteChange, stepChange } from './steps.ts';
 import type { Receipt } from '../incident/incident.ts';
 

@@ -1,36 +1,18 @@
-// A report becomes an incident, or one more occurrence of one: read facts, decide, write.
+// What a report does: counted in its window, judged, and found to be new, one more of a problem, or done before.
 
 import { RecorderError } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { targetName } from '../incident/actions.ts';
-import { type ActionState, type ContainmentStatus, statusOf } from '../incident/containment.ts';
-import type { RequestMark } from '../incident/events.ts';
-import type { Incident, Kept, Receipt } from '../incident/incident.ts';
+import type { Receipt } from '../incident/incident.ts';
 import type { Report } from '../incident/report.ts';
-import { type Severity, type State, moreSevere } from '../incident/vocabulary.ts';
-import { type Decision, decide, decideOwn, isContained } from '../policy/decide.ts';
+import type { Log } from '../log.ts';
+import { decide, decideOwn } from '../policy/decide.ts';
 import { type Problem, problemOf } from '../policy/dedupe.ts';
 import { escalation } from '../policy/escalate.ts';
 import type { Latest } from '../store/incidents.ts';
-import { type Caller, OURSELVES } from './caller.ts';
+import { OURSELVES } from './caller.ts';
+import type { Draft } from './draft.ts';
 import type { Finding } from './findings.ts';
-import { chance } from './chance.ts';
+import { type Judged, type ReportRequest, type Reported, join, open } from './occurrence.ts';
 import { doneBefore, keepDone } from './once.ts';
-import { type OrderFor, type Planned, alert, carryOut, isDoneByUs, isRefused, plan, told } from './order.ts';
-import type { Draft, Subject } from './queue.ts';
-
-export interface Reported extends Kept {
-  readonly receipt: Receipt;
-  readonly how: 'new' | 'joined' | 'replayed';
-}
-
-export interface ReportRequest {
-  readonly report: Report;
-  readonly caller: Caller;
-  readonly mark: RequestMark | null;
-  /** The recorder's own finding, with the severity that it stands by; null for a report from outside. */
-  readonly own: Severity | null;
-}
 
 export function reportChange(request: ReportRequest, log: Log): (draft: Draft) => Reported {
   return (draft) => {
@@ -42,14 +24,14 @@ export function reportChange(request: ReportRequest, log: Log): (draft: Draft) =
     if (decision.actions.length === 0 && own === null) draft.needsRoom();
     const problem = problemOf(draft.policy, report, caller.name);
     const latest = problem && draft.incidents.latestOf(problem.key);
-    const context: Context = {
+    const judged: Judged = {
       ...request,
       decision,
       burst,
       by: { rule: report.class, source: report.source, max_holds: decision.max_holds },
     };
     const reported =
-      latest && stillJoins(draft, problem, latest) ? join(draft, latest, context, log) : open(draft, problem, latest, context, log);
+      latest && stillJoins(draft, problem, latest) ? join(draft, latest, judged, log) : open(draft, problem, latest, judged, log);
     keepDone(draft, mark, reported.incident.id, reported.receipt);
     return reported;
   };
@@ -60,12 +42,6 @@ export function findingChange({ report, severity }: Finding, log: Log): (draft: 
   return reportChange({ report, caller: OURSELVES, mark: null, own: severity }, log);
 }
 
-interface Context extends ReportRequest {
-  readonly decision: Decision;
-  readonly burst: { readonly count: number; readonly window_s: number } | null;
-  readonly by: OrderFor;
-}
-
 function replay(draft: Draft, id: string | null, receipt: Receipt): Reported {
   const kept = id === null ? null : draft.incidents.byId(id);
   if (!kept) throw new RecorderError('not_found', 'the incident of this request is no longer kept');
@@ -73,7 +49,7 @@ function replay(draft: Draft, id: string | null, receipt: Receipt): Reported {
 }
 
 /** Counts this report in its class's window. Returns the rule's measure when it is one too many, else null. */
-function sight(draft: Draft, { class: className, source }: Report): Context['burst'] {
+function sight(draft: Draft, { class: className, source }: Report): Judged['burst'] {
   const rule = draft.policy.rules.get(className)?.escalate;
   if (!rule) return null;
   const { sightings, reached } = escalation(rule, draft.sightings.of(className, source), Date.parse(draft.now));
@@ -84,134 +60,4 @@ function sight(draft: Draft, { class: className, source }: Report): Context['bur
 function stillJoins(draft: Draft, problem: Problem | null, latest: Latest): boolean {
   if (!problem || latest.state === 'resolved') return false;
   return problem.window_ms === null || Date.parse(draft.now) - Date.parse(latest.last_seen_at) <= problem.window_ms;
-}
-
-function open(draft: Draft, problem: Problem | null, latest: Latest | null, context: Context, log: Log): Reported {
-  const { report, caller, decision, by } = context;
-  const id = newIncidentId(draft.now);
-  const orders = plan(draft, decision.actions, by);
-  const follows = latest?.state === 'resolved' ? latest.id : null;
-
-  const receipt = draft.record('incident.reported', { id }, caller.actor, {
-    ...judged(draft, context, orders),
-    follows,
-    problem: problem?.key ?? null,
-  });
-  const subject = { id, about: receipt.seq };
-  let last = receipt;
-  if (decision.escalated) last = draft.record('incident.escalated', subject, caller.actor, { ...decision.escalated, ...burstOf(context) });
-  carryOut(draft, orders, { ...subject, seq: receipt.seq, actor: caller.actor, began: receipt.seq, n: 0 }, by);
-  const actions = orders.map(({ state }) => state);
-  const status = decision.suppressed ? 'suppressed' : statusOf(actions);
-  const contained = isContained(draft.policy, actions);
-  if (contained)
-    last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
-  if (decision.alert || actions.some(isRefused)) {
-    last = alert(draft, subject, caller.actor, { ...report, severity: decision.severity }, actions.some(isRefused), log);
-  }
-
-  const { class: reportedClass, source, description, evidence, occurred_at, subject: of, dedup_key, confidence, attack, trace_id } = report;
-  const incident: Incident = {
-    ...{ id, created_at: draft.now, updated_at: draft.now, occurred_at, class: reportedClass, severity: decision.severity },
-    ...{
-      state: contained ? ('contained' as const) : ('open' as const),
-      source,
-      reported_by: caller.name,
-      description,
-      evidence,
-      subject: of,
-    },
-    ...{ dedup_key, occurrences: 1, last_seen_at: draft.now, follows, confidence, attack, trace_id },
-    containment_actions: decision.actions.map(({ action }) => action),
-    proposed_actions: decision.proposed.map(({ action }) => action),
-    containment: { status, reached_at: contained ? draft.now : null, actions },
-    ...{ resolved_at: null, resolution: null, decided_by: decision.decided_by, audit: receipt },
-  };
-  draft.incidents.insert(incident, last.seq, problem?.key ?? null);
-  return { incident, version: last.seq, receipt, how: 'new' };
-}
-
-/** One more occurrence: severity may rise, and what the decision now wants beyond what was ordered is ordered too. */
-function join(draft: Draft, latest: Latest, context: Context, log: Log): Reported {
-  const { report, caller, decision, by } = context;
-  const kept = draft.incidents.bySeq(latest.seq);
-  if (!kept) throw new Error(`incident ${latest.seq} is indexed but not kept`);
-  const { incident } = kept;
-  const { actions: before } = incident.containment;
-  const planned = plan(draft, missingOf(decision, before), by);
-  // An action that was refused once is not refused again for each report: an incident must not grow with what is sent.
-  const orders = planned.filter(
-    ({ state }) => !isRefused(state) || !before.some((known) => known.action === state.action && isRefused(known)),
-  );
-  const severity = moreSevere(incident.severity, decision.severity);
-  const occurrences = incident.occurrences + 1;
-
-  const subject = { id: incident.id, about: incident.audit.seq };
-  const receipt = draft.record('incident.joined', subject, caller.actor, { ...judged(draft, context, planned), occurrences });
-  let last = receipt;
-  if (decision.escalated && severity !== incident.severity) {
-    last = draft.record('incident.escalated', subject, caller.actor, { from: incident.severity, to: severity, ...burstOf(context) });
-  }
-  carryOut(draft, orders, { ...subject, seq: incident.audit.seq, actor: caller.actor, began: receipt.seq, n: before.length }, by);
-  const ordered = orders.map(({ state }) => state);
-  const containment = ordered.length > 0 ? containmentOf(draft, incident, [...before, ...ordered]) : incident.containment;
-  const state = stateBy(incident.state, containment);
-  if (state !== incident.state) last = moved(draft, subject, caller.actor, state, containment.status);
-  if (ordered.some(isDoneByUs) || ordered.some(isRefused)) {
-    last = alert(draft, subject, caller.actor, { ...report, severity }, ordered.some(isRefused), log);
-  }
-
-  const changed: Incident = {
-    ...incident,
-    ...{ severity, occurrences, updated_at: draft.now, last_seen_at: draft.now, state, containment },
-    containment_actions: [...incident.containment_actions, ...ordered.map(({ action }) => action)],
-    proposed_actions: ordered.length > 0 ? [] : incident.proposed_actions,
-    decided_by: ordered.length > 0 ? decision.decided_by : incident.decided_by,
-  };
-  draft.incidents.update(changed, last.seq);
-  return { incident: changed, version: last.seq, receipt, how: 'joined' };
-}
-
-function missingOf({ actions }: Decision, ordered: readonly ActionState[]): Decision['actions'] {
-  const known = new Set(ordered.map(({ action, target }) => `${action} ${target}`));
-  return actions.filter(({ action, target }) => !known.has(`${action} ${targetName(target)}`));
-}
-
-function containmentOf(draft: Draft, { containment }: Incident, actions: readonly ActionState[]): Incident['containment'] {
-  const reached_at = isContained(draft.policy, actions) ? (containment.reached_at ?? draft.now) : null;
-  return { status: statusOf(actions), reached_at, actions };
-}
-
-/** Of itself an incident moves between open and contained only, so that the word is true whenever it is shown. */
-function stateBy(state: State, { reached_at }: Incident['containment']): State {
-  if (state !== 'open' && state !== 'contained') return state;
-  return reached_at === null ? 'open' : 'contained';
-}
-
-function moved(draft: Draft, subject: Required<Subject>, actor: string, to: State, status: ContainmentStatus): Receipt {
-  const step = { note: null, request: null };
-  if (to === 'contained') return draft.record('incident.contained', subject, actor, { from: 'open', by: 'policy', status, ...step });
-  return draft.record('incident.reopened', subject, actor, { from: 'contained', to, ...step });
-}
-
-function judged(draft: Draft, { report, caller, mark, decision }: Context, orders: readonly Planned[]) {
-  return {
-    report,
-    reported_by: caller.name,
-    severity: decision.severity,
-    mode: draft.policy.mode,
-    decided_by: decision.decided_by,
-    actions: told(orders),
-    proposed_actions: decision.proposed.map(({ action }) => action),
-    request: mark,
-  };
-}
-
-function burstOf({ burst }: Context): { count: number; window_s: number } {
-  return burst ?? { count: 0, window_s: 0 };
-}
-
-/** `INC-` + UTC date + 12 hex digits of chance: never reused, unique by constraint. */
-function newIncidentId(now: string): string {
-  return `INC-${now.slice(0, 10).replaceAll('-', '')}-${chance()}`;
 }

@@ -12,7 +12,7 @@ import { isContained } from '../policy/decide.ts';
 import type { Caller } from './caller.ts';
 import { doneBefore, keepDone } from './once.ts';
 import { alert, carryOut, isRefused, plan, told } from './order.ts';
-import type { Draft, Subject } from './queue.ts';
+import type { Draft, Subject } from './draft.ts';
 
 export interface Changed extends Kept {
   readonly receipt: Receipt;

@@ -4,8 +4,8 @@ import type { RequestMark } from '../incident/events.ts';
 import type { Receipt } from '../incident/incident.ts';
 import type { Db } from './database.ts';
 
-export const KEEP_MS = 24 * 3_600_000;
-export const KEEP_PER_TOKEN = 100_000;
+const KEEP_MS = 24 * 3_600_000;
+const KEEP_PER_TOKEN = 100_000;
 
 export interface Done {
   readonly body_sha256: string;

@@ -9,7 +9,7 @@ import { viewOf } from '../../incident/view.ts';
 import { rankOf } from '../../incident/vocabulary.ts';
 import type { Store } from '../../store/store.ts';
 import type { Call, Route } from '../guard.ts';
-import { LIST_PARAMETERS, PAGE_PARAMETERS, cursorOf, encodeCursor, filterOf, limitOf, linkTo, parametersOf } from '../query.ts';
+import { LIST_PARAMETERS, PAGE_PARAMETERS, cursorOf, encodeCursor, filterOf, limitOf, linkTo, parametersOf, single } from '../query.ts';
 import { incidentReply, raw } from '../reply.ts';
 
 /** `{id}` in a path: nothing else can be one, so every other path is free for a name. */
@@ -68,7 +68,7 @@ export function incidentRoutes({ store }: { store: Pick<Store, 'incidents' | 'pa
       for: 'read_own',
       openBut: [],
       handle({ url, token }) {
-        const id = parametersOf(url, ['id']).get('id');
+        const id = single(parametersOf(url, ['id']), 'id');
         if (!id) throw new RecorderError('invalid_parameter', 'id is required: /api/v1/incidents/get?id=INC-…');
         return incidentReply(mustFind(id, token));
       },

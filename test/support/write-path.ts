@@ -1,0 +1,137 @@
+// The write path without its doors: a real store, the queue and the recorder, in a folder of their own and with a clock that is handed in.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { type Log, createLog } from '../../src/log.ts';
+import type { RequestMark } from '../../src/incident/events.ts';
+import type { Kept } from '../../src/incident/incident.ts';
+import type { StepName } from '../../src/incident/lifecycle.ts';
+import { parseReport } from '../../src/incident/report.ts';
+import { builtInPolicy } from '../../src/policy/built-in.ts';
+import { parsePolicy } from '../../src/policy/load.ts';
+import type { Caller } from '../../src/recorder/caller.ts';
+import { type Queue, type QueueParts, createQueue } from '../../src/recorder/queue.ts';
+import { type Recorder, createRecorder } from '../../src/recorder/recorder.ts';
+import type { Reported } from '../../src/recorder/occurrence.ts';
+import type { Changed, StepRequest } from '../../src/recorder/steps.ts';
+import type { Transaction } from '../../src/store/store.ts';
+import { type Store, openStore } from '../../src/store/store.ts';
+import { type AuditRecord, aReport, createClock } from './house.ts';
+
+const REPORTER: Caller = { name: 'firewall', actor: 'reporter:firewall' };
+export const OPERATOR: Caller = { name: 'alice', actor: 'operator:alice' };
+
+export interface WritePath extends Disposable {
+  readonly dir: string;
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly recorder: Recorder;
+  readonly log: Log;
+  readonly clock: ReturnType<typeof createClock>;
+  /** What was logged on stdout, parsed. */
+  readonly logged: { level: string; message: string; [field: string]: unknown }[];
+  /** A second connection to the database, for looking at tables and for setting them up. */
+  readonly db: Database.Database;
+  report(more?: Record<string, unknown>, by?: { caller?: Caller; mark?: RequestMark }): Promise<Reported>;
+  step(step: StepName, id: string, more?: Partial<StepRequest>): Promise<Changed>;
+  note(id: string, note: string, more?: Partial<StepRequest>): Promise<Changed>;
+  /** What is kept of an incident now. */
+  incident(id: string): Kept;
+  /** Every record of the audit log, or of one type. */
+  records(type?: string): AuditRecord[];
+  /** Puts a policy in force, as a reload does. */
+  adopt(policy: string): Promise<void>;
+  /** Closes the store and opens all anew on the same folder, under the policy that was given first unless another is. */
+  restart(policy?: string): void;
+}
+
+export interface WritePathOptions {
+  /** Text of a policy file; none = the built-in table. */
+  policy?: string;
+  maxBytes?: number;
+  onCommit?: () => void;
+  onBroken?: QueueParts['onBroken'];
+  /** The transaction that the queue is given instead of the store's own. */
+  around?: (transaction: Transaction) => Transaction;
+}
+
+export function openWritePath({ policy, maxBytes = 2 ** 31, around = (own) => own, ...options }: WritePathOptions = {}): WritePath {
+  const dir = mkdtempSync(join(tmpdir(), 'recorder-'));
+  const path = join(dir, 'incidents.db');
+  const clock = createClock();
+  const logged: WritePath['logged'] = [];
+  const log = createLog({ level: 'debug', journal: false, write: (line) => logged.push(JSON.parse(line)) });
+  const open = (text: string | undefined) => {
+    const store = openStore(path);
+    const queue = createQueue({
+      store: { ...store, transaction: around(store.transaction) },
+      policy: text === undefined ? builtInPolicy() : parsePolicy('policy.yaml', text),
+      now: clock.now,
+      maxBytes,
+      onCommit: options.onCommit ?? (() => {}),
+      onBroken:
+        options.onBroken ??
+        ((error) => {
+          throw error;
+        }),
+    });
+    return { store, queue, recorder: createRecorder({ queue, log }) };
+  };
+  let parts = open(policy);
+  let db: Database.Database | null = null;
+  const request = (id: string, more: Partial<StepRequest>): StepRequest => ({
+    ...{ id, note: null, resolution: null, caller: OPERATOR, ifMatch: null, mark: null },
+    ...more,
+  });
+  const close = () => {
+    db?.close();
+    db = null;
+    parts.store.close();
+  };
+  return {
+    ...{ dir, log, clock, logged },
+    get store() {
+      return parts.store;
+    },
+    get queue() {
+      return parts.queue;
+    },
+    get recorder() {
+      return parts.recorder;
+    },
+    get db() {
+      return (db ??= new Database(path));
+    },
+    report: async (more = {}, { caller = REPORTER, mark } = {}) => parts.recorder.report(parseReport(aReport(more)), caller, mark ?? null),
+    step: async (step, id, more = {}) => parts.recorder.step(step, request(id, more)),
+    note: async (id, note, more = {}) => parts.recorder.note({ ...request(id, more), note }),
+    incident(id) {
+      const kept = parts.store.incidents.byId(id);
+      if (!kept) throw new Error(`${id} is not kept`);
+      return kept;
+    },
+    records(type) {
+      const all = parts.store.records.after(0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+      const parsed = all.map(({ line }) => JSON.parse(line) as AuditRecord);
+      return type === undefined ? parsed : parsed.filter((record) => record.type === type);
+    },
+    async adopt(text) {
+      await parts.recorder.adopt(parsePolicy('policy.yaml', text), [], OPERATOR, null);
+    },
+    restart(text = policy) {
+      close();
+      parts = open(text);
+    },
+    [Symbol.dispose]() {
+      close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A policy of one rule for prompt_injection, written as YAML's flow form; `more` stands above the rules. */
+export function aPolicy(rule: string, more = ''): string {
+  return `version: 1\n${more}\nrules:\n  prompt_injection: {${rule}}\n`;
+}
