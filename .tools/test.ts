@@ -74,9 +74,7 @@ function summarise({ code, signal }: Ended, { testResults }: Report): number {
     }
   }
   if (failed.length === 0 && code !== 0) {
-    failed.push(
-      signal ? `the run was ended by ${signal}` : `the run itself: vitest ended with code ${code}, see above`,
-    );
+    failed.push(signal ? `the run was ended by ${signal}` : `the run itself: vitest ended with code ${code}, see above`);
   }
 
   // With -t, all that was not asked for counts as skipped: no news.

@@ -15,7 +15,7 @@ export interface Segment {
   readonly blocks: AsyncIterable<Buffer> | Iterable<Buffer>;
 }
 
-export interface Fault {
+interface Fault {
   /** The seq that should have stood there. */
   readonly seq: number;
   readonly file: string;

@@ -10,11 +10,11 @@ export function print(line: string): void {
   process.stdout.write(`${escapeForTerminal(line)}\n`);
 }
 
-export function printError(line: string): void {
+function printError(line: string): void {
   process.stderr.write(`${escapeForTerminal(line)}\n`);
 }
 
-export function escapeForTerminal(text: string): string {
+function escapeForTerminal(text: string): string {
   return text.replaceAll(
     /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,

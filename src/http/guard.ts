@@ -43,14 +43,14 @@ interface Door {
   readonly path: string;
 }
 
-export interface ReadRoute extends Door {
+interface ReadRoute extends Door {
   readonly for: 'anyone' | 'read' | 'read_own';
   /** Needs no token on loopback unless REQUIRE_READ_TOKEN says so; these parameters need one all the same. */
   readonly openBut?: readonly string[];
   readonly handle: (call: Call) => Response | Promise<Response>;
 }
 
-export interface ChangeRoute extends Door {
+interface ChangeRoute extends Door {
   readonly for: 'report' | 'operate';
   /** What reads its body by itself says of which type it is. */
   readonly streams?: string;

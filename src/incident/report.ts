@@ -10,7 +10,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export type Evidence = Record<string, Json>;
 const Evidence = z.custom<Evidence>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object');
 
-const TechniqueIds = z.array(line(64)).max(32).exactOptional();
+const TechniqueIds = z.array(line(64)).max(32).nullish();
 
 export const Report = z.strictObject({
   class: line(128),

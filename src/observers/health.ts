@@ -6,7 +6,7 @@ import type { Queue } from '../recorder/queue.ts';
 import { ACTIONS } from '../incident/actions.ts';
 import type { Store } from '../store/store.ts';
 
-export interface HealthReport {
+interface HealthReport {
   readonly status: 'ok' | 'degraded' | 'critical';
   readonly open_incidents: number;
   readonly total_incidents: number;

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { CLASSES } from '../incident/vocabulary.ts';
-import type { Policy, Rule } from './policy.ts';
+import { DEFAULT_MAX_HOLDS, type Policy, type Rule } from './policy.ts';
 
 type Row = Pick<Rule, 'auto_contain' | 'default_severity' | 'actions'>;
 
@@ -26,7 +26,7 @@ const BUILT_IN: Record<(typeof CLASSES)[number], Row> = {
   unauthorized_access: { auto_contain: true, default_severity: 'critical', actions: ['freeze_agent', 'force_vault_relock', 'log_alert'] },
 };
 
-const PLAIN = { min_severity: null, dedupe: null, escalate: null, max_holds: 100, line: null };
+const PLAIN = { min_severity: null, dedupe: null, escalate: null, max_holds: DEFAULT_MAX_HOLDS, line: null };
 
 /** What is in force when there is no policy file at start. It escalates nothing: that is the shipped file's to say. */
 export function builtInPolicy(): Policy {

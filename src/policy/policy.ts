@@ -3,6 +3,9 @@
 import type { ActionName } from '../incident/actions.ts';
 import type { Severity } from '../incident/vocabulary.ts';
 
+/** Live holds of a rule for one source, where it does not say otherwise, and of a rule that has left the policy. */
+export const DEFAULT_MAX_HOLDS = 100;
+
 export interface Rule {
   readonly auto_contain: boolean;
   readonly actions: readonly ActionName[];

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { ACTION_NAMES } from '../incident/actions.ts';
 import { SEVERITIES } from '../incident/vocabulary.ts';
+import { DEFAULT_MAX_HOLDS } from './policy.ts';
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const MAX_DURATION_MS = 366 * 86_400_000;
@@ -31,7 +32,7 @@ const Rule = z.strictObject({
   min_severity: Severity.exactOptional(),
   dedupe: z.strictObject({ by: z.array(DedupeField).min(1).max(8), window: Duration }).exactOptional(),
   escalate: z.strictObject({ count: Count.min(2).max(1000), window: Duration, to: Severity }).exactOptional(),
-  max_holds: Count.default(100),
+  max_holds: Count.default(DEFAULT_MAX_HOLDS),
 });
 
 const CLASS_NAME = /^[a-z][a-z0-9_]{0,127}$/;

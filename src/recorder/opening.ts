@@ -28,7 +28,7 @@ export function openingChange({ software, origin, verifierKey, policy, tokens, d
       const instance = randomBytes(16).toString('hex');
       draft.record('log.opened', null, OURSELVES.actor, { origin, instance, public_key: verifierKey, software });
     }
-    const changedFrom = known === verifierKey ? null : known;
+    const changedFrom = known !== null && keyIn(known) !== keyIn(verifierKey) ? known : null;
     if (changedFrom !== null) draft.record('key.changed', null, OURSELVES.actor, { old: changedFrom, new: verifierKey });
     if (known !== verifierKey) draft.meta.setVerifierKey(verifierKey);
     draft.record('service.started', null, OURSELVES.actor, { software, pid: process.pid });
@@ -39,4 +39,9 @@ export function openingChange({ software, origin, verifierKey, policy, tokens, d
       findingChange(damageFinding(damaged), log)(draft);
     }
   };
+}
+
+/** The key itself in a verifier key: another origin gives the same one another name. */
+function keyIn(verifierKey: string): string {
+  return verifierKey.slice(verifierKey.lastIndexOf('+') + 1);
 }

@@ -9,6 +9,7 @@ import { type StepName, allowedFrom, stateAfter } from '../incident/lifecycle.ts
 import type { Resolution } from '../incident/vocabulary.ts';
 import type { Log } from '../log.ts';
 import { isContained } from '../policy/decide.ts';
+import { DEFAULT_MAX_HOLDS } from '../policy/policy.ts';
 import type { Caller } from './caller.ts';
 import { doneBefore, keepDone } from './once.ts';
 import { alert, carryOut, isRefused, plan, told } from './order.ts';
@@ -75,7 +76,7 @@ function change(request: StepRequest, take: (draft: Draft, incident: Incident) =
 function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepRequest, log: Log): Stepped {
   const state = stateAfter('contain', incident.state);
   const { class: rule, source } = incident;
-  const by = { rule, source, max_holds: draft.policy.rules.get(rule)?.max_holds ?? 0 };
+  const by = { rule, source, max_holds: draft.policy.rules.get(rule)?.max_holds ?? DEFAULT_MAX_HOLDS };
   const wanted = incident.proposed_actions.filter(isAction).map((action) => ({ action, target: ACTIONS[action].target(incident) }));
   const orders = plan(draft, wanted, by);
   const actions = [...incident.containment.actions, ...orders.map((order) => order.state)];

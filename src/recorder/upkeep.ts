@@ -14,14 +14,21 @@ export interface UpkeepParts {
   log: Log;
 }
 
-/** Closes the minute of refusals, asks a store that took nothing whether it does again, makes the log file durable. */
+/** Closes the minute of refusals, makes the log file durable, asks a store that took nothing whether it does again. */
 export async function upkeep({ queue, mirror, recorder, refusals, log }: UpkeepParts): Promise<void> {
+  const attempt = async (what: () => Promise<void>) => {
+    try {
+      await what();
+    } catch (error) {
+      log.error('upkeep failed', { error: String(error) });
+    }
+  };
   refusals.settle();
-  try {
-    if (queue.health !== 'ok') await queue.submit((draft) => draft.meta.probe());
+  await attempt(async () => {
     const synced = await mirror.sync();
     if (synced) await recorder.remember(synced);
-  } catch (error) {
-    log.error('upkeep failed', { error: String(error) });
-  }
+  });
+  await attempt(async () => {
+    if (queue.health !== 'ok') await queue.submit((draft) => draft.meta.probe());
+  });
 }

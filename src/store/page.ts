@@ -7,7 +7,7 @@ import type { Db } from './database.ts';
 /** Rows looked at for one page, matching or not. */
 const MAX_EXAMINED = 5000;
 
-export interface Page {
+interface Page {
   /** Seqs of the incidents, in order. */
   readonly seqs: readonly number[];
   /** Where the next page begins; null at the end. */

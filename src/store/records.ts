@@ -3,7 +3,7 @@
 import { type Head, GENESIS, headOf } from '../audit/record.ts';
 import type { Db } from './database.ts';
 
-export interface Record {
+interface Record {
   readonly seq: number;
   readonly line: string;
 }

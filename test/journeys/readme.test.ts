@@ -34,9 +34,7 @@ describe('the README', () => {
       await using program = await startProgram({ dir: join(dir, 'var') });
       const shown = new Map<string, string>();
       // One shell for all, as the reader has: what one example sets, the next one uses.
-      const marked = examples().map(
-        ({ name, command }) => `printf '\\n=== ${name}\\n'\n${here(command, program.port)}`,
-      );
+      const marked = examples().map(({ name, command }) => `printf '\\n=== ${name}\\n'\n${here(command, program.port)}`);
       const output = execFileSync('sh', ['-eu', '-c', marked.join('\n')], {
         cwd: dir,
         encoding: 'utf8',

@@ -46,7 +46,7 @@ function send(program: Program, name: string): any {
   );
 }
 
-function step(program: Program, step: string, body: object): any {
+function take(program: Program, step: string, body: object): any {
   const json = ['-H', 'Content-Type: application/json', '--data-binary', JSON.stringify(body)];
   return curl(`${program.url}/api/v1/incidents/${step}`, ...bearer(OPERATOR_TOKEN), ...json);
 }
@@ -106,14 +106,14 @@ describe.skipIf(!hasCurl)('the original’s reporters, each with its own token',
 
     const canary = made.get('canary-tripwire').id;
     const attested = made.get('runtime-attestor').id;
-    expect(step(recorder, 'acknowledge', { id: canary, note: 'on it' })).toMatchObject({ state: 'acknowledged' });
-    expect(step(recorder, 'resolve', { id: canary, note: 'a drill', resolution: 'test' })).toMatchObject({
+    expect(take(recorder, 'acknowledge', { id: canary, note: 'on it' })).toMatchObject({ state: 'acknowledged' });
+    expect(take(recorder, 'resolve', { id: canary, note: 'a drill', resolution: 'test' })).toMatchObject({
       state: 'resolved',
       resolution: 'test',
     });
-    expect(step(recorder, 'acknowledge', { id: canary })).toMatchObject({ status: 409, state: 'resolved', allowed: [] });
-    expect(step(recorder, 'acknowledge', { id: attested })).toMatchObject({ state: 'acknowledged' });
-    expect(step(recorder, 'reopen', { id: attested })).toMatchObject({ state: 'contained' });
+    expect(take(recorder, 'acknowledge', { id: canary })).toMatchObject({ status: 409, state: 'resolved', allowed: [] });
+    expect(take(recorder, 'acknowledge', { id: attested })).toMatchObject({ state: 'acknowledged' });
+    expect(take(recorder, 'reopen', { id: attested })).toMatchObject({ state: 'contained' });
 
     const before = curl(`${recorder.url}/api/v1/incidents`);
     const stats = curl(`${recorder.url}/api/v1/stats`);

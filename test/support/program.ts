@@ -66,17 +66,17 @@ export async function startProgram({ env = {}, dir, flags = FLAGS, under = [] }:
     return ended;
   };
   const start = async () => {
-    const [command = process.execPath, ...rest] = [...under, process.execPath, ...flags, PROGRAM];
+    const command = under[0] ?? process.execPath;
+    const rest = [...under.slice(1), ...(under.length > 0 ? [process.execPath] : []), ...flags, PROGRAM];
     const started = spawn(command, rest, { env: variables, stdio: ['ignore', 'pipe', 'pipe'], detached: under.length > 0 });
     child = started;
     const seen = output.length;
     started.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     started.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
     ended = once(started, 'exit').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }));
-    let over = false;
-    void ended.then(() => (over = true));
     while (!output.slice(seen).includes('"message":"listening"')) {
-      if (over) throw new Error(`the program ended before it listened:\n${output.slice(seen)}`);
+      if (started.exitCode !== null || started.signalCode !== null)
+        throw new Error(`the program ended before it listened:\n${output.slice(seen)}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   };
