@@ -183,3 +183,10 @@ describe('any JSON at all', () => {
     );
   });
 });
+
+describe('a list that a Go reporter has none of', () => {
+  it('comes as null, and is taken', () => {
+    const attack = { atlas: null, owasp_llm: ['LLM01'], mitre: null };
+    expect(parseReport({ class: 'c', source: 's', description: 'd', attack }).attack).toEqual(attack);
+  });
+});

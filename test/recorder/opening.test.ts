@@ -67,3 +67,17 @@ describe('a start', () => {
     ]);
   });
 });
+
+describe('the key that a log was kept under', () => {
+  it('is the same under another origin: that is on no record and no incident', async () => {
+    using path = openWritePath();
+    const opening = { software: 's', origin: 'o', policy: builtInPolicy(), tokens: [] };
+    for (const verifierKey of ['host-a/incident-recorder+0a1b2c3d+AQID', 'host-b/incident-recorder+4e5f6071+AQID']) {
+      await path.queue.submit(openingChange({ ...opening, verifierKey, damaged: null }, path.log));
+    }
+    expect(path.records('key.changed')).toEqual([]);
+    expect(path.records('incident.reported')).toEqual([]);
+    await path.queue.submit(openingChange({ ...opening, verifierKey: 'host-b/incident-recorder+99999999+BAUG', damaged: null }, path.log));
+    expect(path.records('key.changed')).toHaveLength(1);
+  });
+});

@@ -1,4 +1,6 @@
 // What operators do with an incident: the whole lifecycle table, versions, notes, and what the timeline keeps of it.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { StepName } from '../../src/incident/lifecycle.ts';
 import type { State } from '../../src/incident/vocabulary.ts';
@@ -340,5 +342,19 @@ describe('who does a step', () => {
       [OPERATOR.actor, 'mine'],
       ['service:service', null],
     ]);
+  });
+});
+
+describe('an incident whose rule has left the policy', () => {
+  it('is contained by an operator all the same, with what was proposed', async () => {
+    await using house = await openTestHouse({ policy: POLICY });
+    const { body: incident } = await house.post('/api/v1/incidents/report', aReport({ class: 'tool_call_burst' })).expect(201);
+    writeFileSync(join(house.dir, 'policy.yaml'), POLICY.replace(/ {2}tool_call_burst.*\n/, ''));
+    await house.reload();
+    const { body: contained } = await house.post('/api/v1/incidents/contain', { id: incident.id }).expect(200);
+    expect(contained).toMatchObject({
+      state: 'contained',
+      containment: { status: 'recorded', actions: [{ action: 'freeze_agent', error: null }] },
+    });
   });
 });
