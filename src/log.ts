@@ -45,10 +45,10 @@ function jsonOf(value: object): string | null {
   }
 }
 
-/** JSON already escapes C0; this escapes DEL, C1, bidirectional marks and the Unicode line ends, as JSON would. */
-function escapeUnprintable(json: string): string {
-  return json.replaceAll(
-    /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+/** One line of text as JSON would escape it: C0, DEL, C1, bidirectional marks and the Unicode line ends are shown, not obeyed. */
+export function escapeUnprintable(line: string): string {
+  return line.replaceAll(
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

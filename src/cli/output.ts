@@ -1,24 +1,19 @@
 // How a command speaks: data on stdout, the rest on stderr, an exit code that a script can read.
 
 import { RecorderError } from '../errors.ts';
+import { escapeUnprintable } from '../log.ts';
 
 /** What a command ends with. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, found: 3, torn: 4, configuration: 78 } as const;
 
-/** One line of data. What comes from a log is somebody's text: control and bidirectional characters are shown, not obeyed. */
+/** One line of data. What comes from a log is somebody's text, and is not obeyed by the terminal. */
 export function print(line: string): void {
-  process.stdout.write(`${escapeForTerminal(line)}\n`);
+  process.stdout.write(`${escapeUnprintable(line)}\n`);
 }
 
-function printError(line: string): void {
-  process.stderr.write(`${escapeForTerminal(line)}\n`);
-}
-
-function escapeForTerminal(text: string): string {
-  return text.replaceAll(
-    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+/** A message, which may have several lines. */
+function printError(message: string): void {
+  process.stderr.write(`${message.split('\n').map(escapeUnprintable).join('\n')}\n`);
 }
 
 /** A progress line on a terminal, rewritten in place; nothing where stderr is a file or a pipe. */

@@ -99,6 +99,13 @@ describe('audit verify', () => {
     expect(unknown.stderr).toContain('Did you mean audit?');
   });
 
+  it('shows what a terminal would obey', async () => {
+    const { stderr } = await run('audit', 'verify', '\u001b[31mred\u202e.jsonl');
+    expect(stderr).toContain('\\u001b[31mred\\u202e.jsonl');
+    // oxlint-disable-next-line no-control-regex
+    expect(stderr.trimEnd()).not.toMatch(/[\u0000-\u001f\u202e]/);
+  });
+
   it('helps on every level, with an example', async () => {
     for (const args of [['--help'], ['audit', '--help'], ['audit', 'verify', '--help']])
       expect(await run(...args)).toMatchObject({ code: 0 });
