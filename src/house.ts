@@ -15,7 +15,7 @@ import { reloadRoutes } from './http/routes/reload.ts';
 import { reportRoutes } from './http/routes/reports.ts';
 import { statsRoutes } from './http/routes/stats.ts';
 import { stepRoutes } from './http/routes/steps.ts';
-import { createHttpServer } from './http/server.ts';
+import { type HttpServer, createHttpServer } from './http/server.ts';
 import type { Log } from './log.ts';
 import { createHealth } from './observers/health.ts';
 import { OURSELVES } from './recorder/caller.ts';
@@ -52,6 +52,8 @@ export interface HouseParts {
 
 /** How long accepted requests have to be finished; systemd's patience is longer. */
 const DRAIN_MS = 8_000;
+/** How long a connection may then go on without a whole request: whoever only holds one must not hold up the end. */
+const SILENT_MS = 1_000;
 const TICK_MS = 1_000;
 
 /** @throws RecorderError "invalid_configuration" or "storage_failed"; then nothing is left open */
@@ -155,12 +157,14 @@ function hostsOf({ BIND_ADDR: { host }, ALLOWED_HOSTS }: Config, port: number): 
 }
 
 /** Lets what was accepted be answered, closes each connection as it falls idle, and cuts off what is not done in time. */
-async function drain(server: Server): Promise<void> {
+async function drain(server: HttpServer): Promise<void> {
   const closed = once(server, 'close');
   server.close();
   const idle = setInterval(() => server.closeIdleConnections(), 20);
+  const silent = setTimeout(() => server.closeUnasked(), SILENT_MS);
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;
   clearInterval(idle);
+  clearTimeout(silent);
   clearTimeout(cut);
 }

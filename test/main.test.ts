@@ -4,7 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import request from 'supertest';
 import { describe, expect, it } from 'vitest';
@@ -290,6 +290,25 @@ describe('a reload over HTTP', () => {
 });
 
 describe('a SIGTERM', () => {
+  it('does not wait for those who only hold a connection, silent or in the middle of their headers', async () => {
+    await using program = await startProgram();
+    const sockets = ['', 'GET /health HTTP/1.1\r\nHost: 127'].map((text) => {
+      const socket = connect(program.port, '127.0.0.1', () => socket.write(text));
+      socket.on('error', () => {}); // it is cut off: that is what is tested
+      return socket;
+    });
+    await Promise.all(sockets.map(async (socket) => once(socket, 'connect')));
+    await fetch(`${program.url}/health`); // by now the others are accepted
+    expect(await program.end('SIGTERM')).toEqual({ code: 0, signal: null });
+    const lines = program
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('"ts"'));
+    const at = (message: string) => Date.parse((JSON.parse(lines.find((line) => line.includes(message)) ?? '{}') as { ts: string }).ts);
+    // One second is what they get; eight is what an accepted request would.
+    expect(at('"stopped"') - at('"draining"')).toBeLessThan(6000);
+  });
+
   it('under load answers what was accepted, keeps what was answered, and exits 0', async () => {
     await using program = await startProgram();
     const answered: string[] = [];

@@ -29,7 +29,12 @@ export interface ServerParts {
   isDraining: () => boolean;
 }
 
-export function createHttpServer({ app, hosts, isDraining }: ServerParts): Server {
+export interface HttpServer extends Server {
+  /** Ends the connections on which no request is being answered, also those that never sent a whole one. */
+  closeUnasked(): void;
+}
+
+export function createHttpServer({ app, hosts, isDraining }: ServerParts): HttpServer {
   const listener = getRequestListener(app.fetch, {
     errorHandler: () => toResponse(refusalFor(new RecorderError('malformed_request', 'the request target is not a path'))),
   });
@@ -49,6 +54,11 @@ export function createHttpServer({ app, hosts, isDraining }: ServerParts): Serve
     if (refused) return send(outgoing, refused);
     void listener(incoming, outgoing);
   });
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   server.maxConnections = MAX_CONNECTIONS;
   server.setTimeout(IDLE_MS);
   server.on('checkExpectation', (_: IncomingMessage, outgoing: ServerResponse) => {
@@ -64,7 +74,11 @@ export function createHttpServer({ app, hosts, isDraining }: ServerParts): Serve
     if (outgoing?.closed === false && (outgoing.headersSent || outgoing.req.complete)) return void socket.destroy();
     sendRaw(socket, clientErrorOf(error));
   });
-  return server;
+  return Object.assign(server, {
+    closeUnasked() {
+      for (const socket of connections) if (last.get(socket)?.outgoing.closed ?? true) socket.destroy();
+    },
+  });
 }
 
 /**
