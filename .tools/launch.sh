@@ -3,7 +3,7 @@
 #
 #   sh .tools/launch.sh start [args]   the service, with its data in ./var
 #   sh .tools/launch.sh test [args]    the tests; arguments go to vitest (a file name, -t <words>, --coverage)
-#   sh .tools/launch.sh check          types, lint, format, dead code
+#   sh .tools/launch.sh check          types, lint, format, dead code, the floors
 #   sh .tools/launch.sh bench [args]   the measurements in test/bench
 #   sh .tools/launch.sh build          src -> dist
 #   sh .tools/launch.sh cli <args>     the operator's command, such as `audit verify FILE`
@@ -290,6 +290,7 @@ check() {
   check_one 'lint (oxlint)' env -u CI node node_modules/oxlint/bin/oxlint --type-aware --deny-warnings
   check_one 'format (oxfmt)' node node_modules/oxfmt/bin/oxfmt --check
   check_one 'dead code (knip)' node node_modules/knip/bin/knip.js --config .knip.json
+  check_one 'floors (test/house.test.ts)' node node_modules/vitest/vitest.mjs run --config=.vitest.config.ts test/house.test.ts
   printf '%d passed, %d failed\n' "$passed" "$failed"
   [ "$failed" = 0 ]
 }
