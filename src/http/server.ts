@@ -111,6 +111,7 @@ function refuseEarly(incoming: IncomingMessage, hosts: ReadonlySet<string>, drai
   if (draining) return refusalFor(new RecorderError('draining', 'the service is shutting down', { retry_after: 5 }));
   const host = hostOf(incoming);
   if (host === null) return refusalFor(new RecorderError('malformed_request', 'a Host header is needed'));
+  if (hasTwoHosts(incoming)) return refusalFor(new RecorderError('malformed_request', 'more than one Host header was sent'));
   if (!hosts.has(host)) return refusalFor(new RecorderError('misdirected', 'this service does not answer for that host'));
   return null;
 }
@@ -119,6 +120,16 @@ function refuseEarly(incoming: IncomingMessage, hosts: ReadonlySet<string>, drai
 function hostOf({ url, headers }: IncomingMessage): string | null {
   const absolute = /^https?:\/\/([^/?#]*)/i.exec(url ?? '');
   return absolute?.[1]?.toLowerCase() ?? headers.host?.toLowerCase() ?? null;
+}
+
+/** RFC 9112 §3.2: what judges a request by one Host and what serves it by another would not see the same request. */
+function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts > 1;
 }
 
 function clientErrorOf({ code }: NodeJS.ErrnoException): RecorderError {

@@ -34,6 +34,16 @@ describe('the host', () => {
     },
   );
 
+  it.each([
+    ['127.0.0.1', 'evil.example'],
+    ['evil.example', '127.0.0.1'],
+    ['127.0.0.1', '127.0.0.1'],
+  ])('of two headers is none: %s and %s', async (one, other) => {
+    using connection = await connectRaw(house.port);
+    connection.send(`GET /health HTTP/1.1\r\nHost: ${one}\r\nhOST: ${other}\r\n\r\n`);
+    expectProblem(await connection.answer(), 400, 'malformed_request');
+  });
+
   it.each(['127.0.0.1', 'localhost', '[::1]', 'recorder.internal'])('%s is ours with our port too', async (name) => {
     expect((await exchange(house.port, requestText('GET', '/health', { host: `${name}:${house.port}` }))).status).toBe(200);
   });
