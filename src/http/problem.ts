@@ -125,11 +125,16 @@ export function refusalFor(error: unknown, requestId: string = randomUUID()): Re
   const { status, title } = PROBLEMS[known.code];
   const { errors, state, allowed, retry_after, methods } = known.details;
   const body = JSON.stringify({
-    ...{ type: typeOf(known.code), title, status, detail: known.message, code: known.code },
+    type: typeOf(known.code),
+    title,
+    status,
+    detail: known.message,
+    code: known.code,
     ...(errors && { errors }),
     ...(state !== undefined && { state }),
     ...(allowed && { allowed }),
-    ...{ request_id: requestId, error: known.message },
+    request_id: requestId,
+    error: known.message,
   });
   return {
     status,

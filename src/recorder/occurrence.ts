@@ -61,22 +61,33 @@ export function open(draft: Draft, problem: Problem | null, latest: Latest | nul
     last = alert(draft, subject, caller.actor, { ...report, severity: decision.severity }, actions.some(isRefused), log);
   }
 
-  const { class: reportedClass, source, description, evidence, occurred_at, subject: of, dedup_key, confidence, attack, trace_id } = report;
   const incident: Incident = {
-    ...{ id, created_at: draft.now, updated_at: draft.now, occurred_at, class: reportedClass, severity: decision.severity },
-    ...{
-      state: contained ? ('contained' as const) : ('open' as const),
-      source,
-      reported_by: caller.name,
-      description,
-      evidence,
-      subject: of,
-    },
-    ...{ dedup_key, occurrences: 1, last_seen_at: draft.now, follows, confidence, attack, trace_id },
+    id,
+    created_at: draft.now,
+    updated_at: draft.now,
+    occurred_at: report.occurred_at,
+    class: report.class,
+    severity: decision.severity,
+    state: contained ? 'contained' : 'open',
+    source: report.source,
+    reported_by: caller.name,
+    description: report.description,
+    evidence: report.evidence,
+    subject: report.subject,
+    dedup_key: report.dedup_key,
+    occurrences: 1,
+    last_seen_at: draft.now,
+    follows,
+    confidence: report.confidence,
+    attack: report.attack,
+    trace_id: report.trace_id,
     containment_actions: decision.actions.map(({ action }) => action),
     proposed_actions: decision.proposed.map(({ action }) => action),
     containment: { status, reached_at: contained ? draft.now : null, actions },
-    ...{ resolved_at: null, resolution: null, decided_by: decision.decided_by, audit: receipt },
+    resolved_at: null,
+    resolution: null,
+    decided_by: decision.decided_by,
+    audit: receipt,
   };
   draft.incidents.insert(incident, last.seq, problem?.key ?? null);
   return { incident, version: last.seq, receipt, how: 'new' };
@@ -114,7 +125,12 @@ export function join(draft: Draft, latest: Latest, judged: Judged, log: Log): Re
 
   const changed: Incident = {
     ...incident,
-    ...{ severity, occurrences, updated_at: draft.now, last_seen_at: draft.now, state, containment },
+    severity,
+    occurrences,
+    updated_at: draft.now,
+    last_seen_at: draft.now,
+    state,
+    containment,
     containment_actions: [...incident.containment_actions, ...ordered.map(({ action }) => action)],
     proposed_actions: ordered.length > 0 ? [] : incident.proposed_actions,
     decided_by: ordered.length > 0 ? decision.decided_by : incident.decided_by,

@@ -79,7 +79,7 @@ export function createIncidents(db: Db): Incidents {
   );
   const actions = db.prepare<[number], ActionState>(`
     SELECT a.action, a.target, h.id AS hold_id, CASE WHEN h.seq IS NULL THEN a.status WHEN a.ended THEN 'released' ELSE h.status END AS status,
-      a.error, a.completed_at
+      NULL AS actuator, 0 AS attempts, a.error, a.completed_at
     FROM incident_actions a LEFT JOIN holds h ON h.seq = a.hold WHERE a.incident = ? ORDER BY a.n`);
   const insertAction = db.prepare(`INSERT INTO incident_actions (incident, n, action, target, hold, status, error, completed_at, began)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
@@ -87,10 +87,10 @@ export function createIncidents(db: Db): Incidents {
   const keep = (row: Row | undefined): Kept | null => {
     if (!row) return null;
     const json = evidence.get(row.seq);
-    const states = actions.all(row.seq).map(({ action, target, hold_id, status, error, completed_at }) => ({
-      ...{ action, target, hold_id, status, actuator: null, attempts: 0, error, completed_at },
-    }));
-    return { incident: incidentOf(row, json === undefined ? null : (JSON.parse(json) as Evidence), states), version: row.version };
+    return {
+      incident: incidentOf(row, json === undefined ? null : (JSON.parse(json) as Evidence), actions.all(row.seq)),
+      version: row.version,
+    };
   };
 
   return {
