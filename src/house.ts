@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { createLimiter } from './access/rate.ts';
 import { type Config, isLoopback } from './config.ts';
 import { createApp } from './http/app.ts';
+import { createPace } from './http/pace.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { incidentRoutes } from './http/routes/incidents.ts';
 import { problemRoutes } from './http/routes/problems.ts';
@@ -98,10 +99,10 @@ export async function openHouse({
   let hosts: ReadonlySet<string> = new Set();
   const isDraining = () => draining;
   const inForce = () => queue.policy;
-  const limiter = createLimiter(monotonic);
+  const pace = createPace(createLimiter(monotonic), refusals);
   const app = createApp({
     log,
-    limiter,
+    pace,
     refusals,
     keyring: () => configuration.keyring,
     readsClosed: config.REQUIRE_READ_TOKEN || !isLoopback(config.BIND_ADDR.host),
@@ -109,7 +110,7 @@ export async function openHouse({
       ...healthRoutes({ health: createHealth({ store, queue, mirror, isDraining }) }),
       ...incidentRoutes({ store }),
       ...statsRoutes({ store }),
-      ...reportRoutes({ recorder, limiter, refusals, policy: inForce }),
+      ...reportRoutes({ recorder, pace, refusals, policy: inForce }),
       ...stepRoutes({ recorder }),
       ...reloadRoutes({ configuration, policy: inForce }),
       ...problemRoutes(),

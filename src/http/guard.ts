@@ -9,12 +9,12 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { isToken } from '../access/load.ts';
 import type { Keyring } from '../access/keyring.ts';
-import type { Limiter } from '../access/rate.ts';
 import { type Right, mayDo } from '../access/roles.ts';
 import type { Token } from '../access/token.ts';
 import { RecorderError } from '../errors.ts';
 import type { Refusals } from '../recorder/refusals.ts';
 import { MAX_BODY_BYTES, checkContentType, readBody } from './body.ts';
+import type { Pace } from './pace.ts';
 import { queryOf } from './query.ts';
 
 type Env = { Bindings: HttpBindings };
@@ -62,15 +62,15 @@ export type Route = ReadRoute | ChangeRoute;
 
 export interface GuardParts {
   keyring: () => Keyring;
-  limiter: Limiter;
-  refusals: Pick<Refusals, 'denied' | 'limited'>;
+  pace: Pace;
+  refusals: Pick<Refusals, 'denied'>;
   /** True when reads need a token. */
   readsClosed: boolean;
 }
 
 export type Guarded = (c: Context<Env>) => Response | Promise<Response>;
 
-export function createGuard({ keyring, limiter, refusals, readsClosed }: GuardParts): (route: Route) => Guarded {
+export function createGuard({ keyring, pace, refusals, readsClosed }: GuardParts): (route: Route) => Guarded {
   function authenticate(header: string | undefined): Token {
     if (header === undefined) {
       refusals.denied('no token');
@@ -93,12 +93,6 @@ export function createGuard({ keyring, limiter, refusals, readsClosed }: GuardPa
     throw new RecorderError('forbidden', `a token with the role ${token.role} may not do this`);
   }
 
-  function slow(token: Token): void {
-    if (limiter.take(token)) return;
-    refusals.limited(token.name);
-    throw new RecorderError('rate_limited', `the token ${token.name} is over its rate`, { retry_after: limiter.wait(token) });
-  }
-
   function isOpen({ for: right, openBut }: ReadRoute, url: string): boolean {
     if (right === 'anyone') return true;
     if (openBut === undefined || readsClosed) return false;
@@ -110,7 +104,7 @@ export function createGuard({ keyring, limiter, refusals, readsClosed }: GuardPa
     if (isOpen(route, call.url)) return route.handle({ ...call, token: null });
     const token = authenticate(call.incoming.headers.authorization);
     admit(token, route.for);
-    slow(token);
+    pace(token);
     return route.handle({ ...call, token });
   }
 
@@ -122,7 +116,7 @@ export function createGuard({ keyring, limiter, refusals, readsClosed }: GuardPa
       checkContentType(headers['content-type'], route.streams);
       return route.handle({ ...call, token });
     }
-    slow(token);
+    pace(token);
     checkContentType(headers['content-type'], 'application/json');
     return readBody(call.incoming, MAX_BODY_BYTES).then((body) => route.handle({ ...call, token, body }));
   }

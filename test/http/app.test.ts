@@ -3,7 +3,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLimiter } from '../../src/access/rate.ts';
 import { createKeyring } from '../../src/access/keyring.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createHttpServer } from '../../src/http/server.ts';
@@ -135,8 +134,8 @@ describe('a fault of our own', () => {
     const app = createApp({
       log: createLog({ level: 'debug', journal: false, write: (line) => lines.push(JSON.parse(line)) }),
       keyring: () => createKeyring([]),
-      limiter: createLimiter(() => 0),
-      refusals: { denied: () => {}, limited: () => {} },
+      pace: () => {},
+      refusals: { denied: () => {} },
       readsClosed: false,
       routes: [
         {

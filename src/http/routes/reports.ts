@@ -1,7 +1,6 @@
 // POST /api/v1/incidents/report and /reports: what reporters send, one by one or as lines.
 
 import { type Token, covers } from '../../access/token.ts';
-import type { Limiter } from '../../access/rate.ts';
 import { RecorderError } from '../../errors.ts';
 import { type Report, parseReport } from '../../incident/report.ts';
 import { OWN_SOURCE } from '../../incident/vocabulary.ts';
@@ -14,6 +13,7 @@ import { MAX_BODY_BYTES, announced, parseJson, tooLarge } from '../body.ts';
 import type { KnownCall, Route } from '../guard.ts';
 import { markOf, traceIdOf } from '../headers.ts';
 import { linesOf } from '../lines.ts';
+import type { Pace } from '../pace.ts';
 import { SECURITY_HEADERS, refusalFor } from '../problem.ts';
 import { incidentReply, raw } from '../reply.ts';
 import { sendAndDrain } from '../send.ts';
@@ -25,11 +25,11 @@ const NDJSON = 'application/x-ndjson';
 export interface ReportParts {
   recorder: Pick<Recorder, 'report'>;
   policy: () => Policy;
-  limiter: Limiter;
-  refusals: Pick<Refusals, 'denied' | 'limited'>;
+  pace: Pace;
+  refusals: Pick<Refusals, 'denied'>;
 }
 
-export function reportRoutes({ recorder, policy, limiter, refusals }: ReportParts): Route[] {
+export function reportRoutes({ recorder, policy, pace, refusals }: ReportParts): Route[] {
   /** @throws RecorderError "malformed_body", "invalid_report", "forbidden" */
   function read(bytes: Buffer, token: Token): Report {
     const report = parseReport(parseJson(bytes));
@@ -59,10 +59,7 @@ export function reportRoutes({ recorder, policy, limiter, refusals }: ReportPart
         throw new RecorderError('body_too_large', `a batch has at most ${MAX_LINES} lines; this one and what follows was not taken`);
       if (bytes === null)
         throw new RecorderError('body_too_large', `a line has at most ${MAX_BODY_BYTES} bytes and a batch ${MAX_BATCH_BYTES}`);
-      if (!limiter.take(token)) {
-        refusals.limited(token.name);
-        throw new RecorderError('rate_limited', `the token ${token.name} is over its rate`, { retry_after: limiter.wait(token) });
-      }
+      pace(token);
       const { how, incident, receipt } = await recorder.report(read(bytes, token), callerOf(token), null);
       return JSON.stringify({ line, status: how === 'new' ? 201 : 200, id: incident.id, audit: receipt });
     } catch (error) {
