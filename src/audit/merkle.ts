@@ -28,7 +28,7 @@ export function emptyRange(begin = 0): Range {
 const NODE = Buffer.alloc(65, 1);
 
 /** SHA-256(0x01 ‖ left ‖ right), RFC 6962 §2.1. */
-function nodeHash(left: string, right: string): string {
+export function nodeHash(left: string, right: string): string {
   NODE.write(left, 1, 32, 'hex');
   NODE.write(right, 33, 32, 'hex');
   return hash('sha256', NODE, 'hex');

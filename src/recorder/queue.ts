@@ -4,6 +4,7 @@
 //
 // A change is a synchronous function: it reads facts, decides, writes and records, or throws and leaves nothing behind.
 
+import { type Range, append } from '../audit/merkle.ts';
 import { type Head, type Sealed, seal } from '../audit/record.ts';
 import { RecorderError } from '../errors.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -14,6 +15,8 @@ export interface Queue {
   /** Resolves with what the change returned once that is durable; rejects with what it threw, and nothing was written. */
   submit<T>(change: Change<T>): Promise<T>;
   readonly policy: Policy;
+  /** The Merkle tree over all that is committed. */
+  readonly tree: Range;
   /** Whether the store took all of the last batch, and is not over its bound after it: `ok` when it will take what comes next. */
   readonly health: 'ok' | 'full' | 'failing';
 }
@@ -31,9 +34,10 @@ export interface QueueParts {
   onBroken: (error: unknown) => void;
 }
 
-/** What the chain and the policy are after the last change; taken back together with a change that failed. */
+/** What the chain, the tree over it and the policy are after the last change; taken back together with a change that failed. */
 interface State {
   readonly head: Head;
+  readonly tree: Range;
   readonly policy: Policy;
 }
 
@@ -50,7 +54,8 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 
 export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }: QueueParts): Queue {
   const { transaction } = store;
-  let state: State = { head: store.records.head(), policy };
+  const head = store.records.head();
+  let state: State = { head, tree: store.tree.at(head.seq), policy };
   let full = store.usedBytes() > maxBytes;
   let health: Queue['health'] = full ? 'full' : 'ok';
   const waiting: Waiting[] = [];
@@ -102,7 +107,7 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
       record(type, subject, actor, data) {
         const sealed: Sealed = seal(next.head, { ts: draft.now, type, id: subject?.id ?? null, actor, data });
         store.records.insert(sealed.seq, subject && (subject.about ?? sealed.seq), sealed.line);
-        next = { ...next, head: sealed };
+        next = { ...next, head: sealed, tree: append(next.tree, sealed.hash, store.tree.keep) };
         bytes += sealed.line.length;
         return { seq: sealed.seq, hash: sealed.hash };
       },
@@ -162,6 +167,9 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
     get policy() {
       return state.policy;
     },
+    get tree() {
+      return state.tree;
+    },
     get health() {
       return health;
     },
@@ -174,8 +182,8 @@ function settle(waiting: Waiting | undefined, outcome: Outcome): void {
   waiting?.resolve(outcome.value);
 }
 
-function tablesOf({ incidents, holds, records, requests, sightings, meta }: Tables): Tables {
-  return { incidents, holds, records, requests, sightings, meta };
+function tablesOf({ incidents, holds, records, requests, sightings, meta, tree }: Tables): Tables {
+  return { incidents, holds, records, requests, sightings, meta, tree };
 }
 
 /** What a caller is told of a store that failed; anything else is a bug, and passes as it is. */

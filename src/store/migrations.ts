@@ -73,4 +73,10 @@ export const MIGRATIONS: readonly string[] = [
   -- The seq of the record that ordered the action: what became of its hold before is not the incident's.
   ALTER TABLE incident_actions ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
   `,
+  /* 3: the Merkle tree over the records */ `
+  -- Complete subtrees of every fourth level. Level 0: leaves of records that were pruned; the others end their record's line.
+  CREATE TABLE tree (level INTEGER NOT NULL, n INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, n)) STRICT, WITHOUT ROWID;
+  -- What the recorder found out about its own integrity, until an operator resolves it.
+  CREATE INDEX incidents_own ON incidents (seq) WHERE source = 'incident-recorder' AND class = 'integrity_violation' AND state <> 'resolved';
+  `,
 ];

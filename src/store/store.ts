@@ -9,6 +9,7 @@ import { type Records, createRecords } from './records.ts';
 import { type Requests, createRequests } from './requests.ts';
 import { type Sightings, createSightings } from './sightings.ts';
 import { type Statistics, createStatistics } from './statistics.ts';
+import { type TreeTable, createTree } from './tree.ts';
 
 /** What a change may read and write. */
 export interface Tables {
@@ -18,6 +19,7 @@ export interface Tables {
   readonly requests: Requests;
   readonly sightings: Sightings;
   readonly meta: Meta;
+  readonly tree: TreeTable;
 }
 
 /** The transaction of a batch, step by step; the queue is its only caller. */
@@ -56,6 +58,7 @@ export function openStore(path: string): Store {
     requests: createRequests(db),
     sightings: createSightings(db),
     meta: createMeta(db),
+    tree: createTree(db),
     pages: createPages(db),
     statistics: createStatistics(db),
     transaction: createTransaction(db),
@@ -65,6 +68,8 @@ export function openStore(path: string): Store {
       lock[Symbol.dispose]();
     },
   };
+  const { seq } = store.records.head();
+  db.transaction(() => store.tree.complete(seq))();
   scope.move();
   return store;
 }
