@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { parseVerifierKey } from './audit/note.ts';
 import { RecorderError } from './errors.ts';
 import { LEVELS } from './log.ts';
 
@@ -16,10 +17,16 @@ export const ENVIRONMENT = {
   SERVICE_TOKEN_PATH: ({ TOKENS_PATH }: Env) => (TOKENS_PATH ? '' : '/run/secure-ai/service-token'),
   TOKENS_PATH: '',
   CHECKPOINT_KEY_PATH: ({ DATABASE_PATH }: Env) => join(dirname(DATABASE_PATH ?? ''), 'checkpoint.key'),
+  CHECKPOINT_INTERVAL: '1s',
   CHECKPOINT_ORIGIN: () => `${hostname()}/incident-recorder`,
+  WITNESS_URL: '',
+  WITNESS_KEY: '',
+  AUDIT_ROTATE_BYTES: '67108864',
+  AUDIT_ROTATE_AGE: '1d',
   REQUIRE_READ_TOKEN: '0',
   ALLOWED_HOSTS: '',
   STORE_MAX_BYTES: '2147483648',
+  STORE_RESERVE_BYTES: '67108864',
   LOG_LEVEL: 'info',
 } as const satisfies Record<string, string | ((env: Env) => string)>;
 
@@ -28,6 +35,15 @@ type Name = keyof typeof ENVIRONMENT;
 
 const path = z.string().startsWith('/', 'must be an absolute path');
 const optionalPath = path.or(z.literal('')).transform((value) => (value === '' ? null : value));
+const bytes = z
+  .string()
+  .regex(/^[1-9]\d{5,14}$/, 'must be a number of bytes, at least 100000')
+  .transform(Number);
+/** In milliseconds. */
+const duration = z
+  .string()
+  .regex(/^[1-9]\d{0,5}[smhd]$/, 'must be a whole number of s, m, h or d, such as 30s or 1d')
+  .transform((text) => Number(text.slice(0, -1)) * ({ s: 1, m: 60, h: 3600, d: 86_400 }[text.slice(-1)] ?? 0) * 1000);
 const flag = z.enum(['0', '1']).transform((value) => value === '1');
 
 const Environment = z.object({
@@ -47,6 +63,21 @@ const Environment = z.object({
   TOKENS_PATH: optionalPath,
   CHECKPOINT_KEY_PATH: path,
   CHECKPOINT_ORIGIN: z.string().regex(/^[\x21-\x2a\x2c-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters without +'),
+  CHECKPOINT_INTERVAL: duration,
+  WITNESS_URL: z
+    .string()
+    .refine((url) => url === '' || (/^https?:\/\/[^/]/.test(url) && URL.canParse(url)), 'must be an http or https URL')
+    .transform((url) => (url === '' ? null : url)),
+  WITNESS_KEY: z.string().transform((key, context) => {
+    try {
+      return key === '' ? null : parseVerifierKey(key);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  }),
+  AUDIT_ROTATE_BYTES: bytes,
+  AUDIT_ROTATE_AGE: duration,
   REQUIRE_READ_TOKEN: flag,
   ALLOWED_HOSTS: z.string().transform((hosts) =>
     hosts
@@ -55,9 +86,10 @@ const Environment = z.object({
       .map((host) => host.trim())
       .filter((host) => host !== ''),
   ),
-  STORE_MAX_BYTES: z
+  STORE_MAX_BYTES: bytes,
+  STORE_RESERVE_BYTES: z
     .string()
-    .regex(/^[1-9]\d{5,14}$/, 'must be a number of bytes, at least 100000')
+    .regex(/^(0|[1-9]\d{5,11})$/, 'must be 0 or a number of bytes, at least 100000')
     .transform(Number),
   LOG_LEVEL: z.enum(LEVELS),
 } satisfies Record<Name, z.ZodType>);

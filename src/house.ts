@@ -9,6 +9,7 @@ import { createLimiter } from './access/rate.ts';
 import { type Config, isLoopback } from './config.ts';
 import { createApp } from './http/app.ts';
 import { createPace } from './http/pace.ts';
+import { auditRoutes } from './http/routes/audit.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { incidentRoutes } from './http/routes/incidents.ts';
 import { problemRoutes } from './http/routes/problems.ts';
@@ -21,13 +22,15 @@ import type { Log } from './log.ts';
 import { createHealth } from './observers/health.ts';
 import { OURSELVES } from './recorder/caller.ts';
 import { createConfiguration, loadAtStart } from './recorder/configuration.ts';
-import { openMirror } from './recorder/mirror.ts';
+import { createLedger } from './recorder/ledger.ts';
+import { openLog } from './recorder/log-opening.ts';
 import { openingChange } from './recorder/opening.ts';
 import { createQueue } from './recorder/queue.ts';
 import { createRecorder } from './recorder/recorder.ts';
 import { createRefusals } from './recorder/refusals.ts';
-import { openSigningKey } from './recorder/signing-key.ts';
-import { upkeep } from './recorder/upkeep.ts';
+import { createRoom } from './recorder/room.ts';
+import { tryStore, upkeep } from './recorder/upkeep.ts';
+import { openReserve } from './store/reserve.ts';
 import { openStore } from './store/store.ts';
 import { SOFTWARE } from './version.ts';
 
@@ -57,7 +60,7 @@ const DRAIN_MS = 8_000;
 const SILENT_MS = 1_000;
 const TICK_MS = 1_000;
 
-/** @throws RecorderError "invalid_configuration" or "storage_failed"; then nothing is left open */
+/** @throws RecorderError "invalid_configuration", "storage_failed" or "storage_full"; then nothing is left open */
 export async function openHouse({
   config,
   log,
@@ -76,22 +79,34 @@ export async function openHouse({
   // What is kept.
   for (const file of [config.DATABASE_PATH, config.AUDIT_LOG_PATH, config.CHECKPOINT_KEY_PATH])
     mkdirSync(dirname(file), { recursive: true });
-  const store = openStore(config.DATABASE_PATH);
+  const reserve = openReserve(`${config.DATABASE_PATH}.reserve`, config.STORE_RESERVE_BYTES);
+  const store = openStore(config.DATABASE_PATH, reserve);
   opened.defer(() => store.close());
-  const key = openSigningKey(config.CHECKPOINT_KEY_PATH, config.CHECKPOINT_ORIGIN);
-  const { mirror, damaged } = openMirror({ path: config.AUDIT_LOG_PATH, records: store.records, synced: store.meta.synced(), log, now });
+  const kept = await openLog({
+    ...{ path: config.AUDIT_LOG_PATH, keyPath: config.CHECKPOINT_KEY_PATH, origin: config.CHECKPOINT_ORIGIN, store, log, now },
+    rotation: { bytes: config.AUDIT_ROTATE_BYTES, age_ms: config.AUDIT_ROTATE_AGE },
+  });
+  const { key, mirror } = kept;
   opened.defer(() => mirror.close());
 
   // What is done.
-  const queue = createQueue({ store, policy, now, maxBytes: config.STORE_MAX_BYTES, onCommit: mirror.follow, onBroken });
+  const room = createRoom({ reserve, usedBytes: store.usedBytes(), maxBytes: config.STORE_MAX_BYTES, log });
+  const queue = createQueue({ store, policy, now, room, onCommit: mirror.follow, onBroken });
   const recorder = createRecorder({ queue, log });
   const configuration = createConfiguration({ paths, tokens, recorder });
   const refusals = createRefusals({ queue, log, monotonic });
-  if (damaged) log.critical('the audit log file was damaged; it is kept aside and written anew from the store', { ...damaged });
-  const opening = { software: SOFTWARE, origin: config.CHECKPOINT_ORIGIN, verifierKey: key.verifierKey, policy, tokens, damaged };
+  const opening = { ...kept, software: SOFTWARE, origin: key.name, verifierKey: key.verifierKey, policy, tokens };
   await queue.submit(openingChange(opening, log));
+  if (room.isTight) await tryStore(queue, room);
 
-  const tick = setInterval(() => void upkeep({ queue, mirror, recorder, refusals, log }), TICK_MS);
+  // What follows what is done.
+  const ledger = createLedger({
+    ...{ path: config.AUDIT_LOG_PATH, store, mirror, recorder, key, tree: () => queue.tree, log, now, monotonic },
+    interval_ms: config.CHECKPOINT_INTERVAL,
+    witness: config.WITNESS_URL === null ? null : { url: config.WITNESS_URL, key: config.WITNESS_KEY },
+  });
+  opened.defer(async () => ledger.close());
+  const tick = setInterval(() => void upkeep({ queue, room, ledger, refusals, log }), TICK_MS);
   opened.defer(() => clearInterval(tick));
 
   // The door.
@@ -107,11 +122,12 @@ export async function openHouse({
     keyring: () => configuration.keyring,
     readsClosed: config.REQUIRE_READ_TOKEN || !isLoopback(config.BIND_ADDR.host),
     routes: [
-      ...healthRoutes({ health: createHealth({ store, queue, mirror, isDraining }) }),
+      ...healthRoutes({ health: createHealth({ store, queue, ledger, isDraining }) }),
       ...incidentRoutes({ store }),
       ...statsRoutes({ store }),
       ...reportRoutes({ recorder, pace, refusals, policy: inForce }),
       ...stepRoutes({ recorder }),
+      ...auditRoutes({ store, checkpoints: ledger.checkpoints, tree: () => queue.tree }),
       ...reloadRoutes({ configuration, policy: inForce }),
       ...problemRoutes(),
     ],
@@ -133,8 +149,7 @@ export async function openHouse({
       refusals.settle(true);
       try {
         await recorder.tell('service.stopped', { reason });
-        const synced = mirror.syncNow();
-        if (synced) await recorder.remember(synced);
+        await ledger.settleLast();
       } catch (error) {
         // A disk that takes nothing more must not keep the service from ending; the next start sees to the rest.
         log.error('the end could not be recorded', { error: String(error) });

@@ -49,6 +49,7 @@ function exitCodeOf(error: unknown): number {
     case 'invalid_configuration':
       return EXIT.configuration;
     case 'storage_failed':
+    case 'storage_full':
       return EXIT.temporary;
     default:
       return EXIT.failed;

@@ -21,6 +21,7 @@ describe('without any variable', () => {
       REQUIRE_READ_TOKEN: false,
       ALLOWED_HOSTS: [],
       STORE_MAX_BYTES: 2 * 2 ** 30,
+      STORE_RESERVE_BYTES: 64 * 2 ** 20,
       LOG_LEVEL: 'info',
     });
   });
@@ -70,6 +71,8 @@ describe('a variable', () => {
     ['ALLOWED_HOSTS', ' a , b:8080,,[::2] ', ['a', 'b:8080', '[::2]']],
     ['STORE_MAX_BYTES', '100000', 100_000],
     ['STORE_MAX_BYTES', '999999999999999', 999_999_999_999_999],
+    ['STORE_RESERVE_BYTES', '0', 0],
+    ['STORE_RESERVE_BYTES', '100000', 100_000],
     ...(['debug', 'info', 'warning', 'error', 'critical'] as const).map((level): [Name, string, unknown] => ['LOG_LEVEL', level, level]),
   ])('%s may be %s', (name, given, value) => {
     expect(readConfig({ [name]: given })[name]).toEqual(value);
@@ -104,6 +107,8 @@ describe('a variable', () => {
     ['STORE_MAX_BYTES', '99999', 'must be a number of bytes, at least 100000'],
     ['STORE_MAX_BYTES', '-1', 'must be a number of bytes, at least 100000'],
     ['STORE_MAX_BYTES', '1e9', 'must be a number of bytes, at least 100000'],
+    ['STORE_RESERVE_BYTES', '64M', 'must be 0 or a number of bytes, at least 100000'],
+    ['STORE_RESERVE_BYTES', '4096', 'must be 0 or a number of bytes, at least 100000'],
     ['LOG_LEVEL', 'INFO', '"debug"|"info"|"warning"|"error"|"critical"'],
     ['LOG_LEVEL', 'verbose', '"debug"|"info"|"warning"|"error"|"critical"'],
   ])('%s is refused as %j, by its name', (name, given, why) => {

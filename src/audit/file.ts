@@ -10,6 +10,7 @@ import {
   ftruncateSync,
   openSync,
   readSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { promisify } from 'node:util';
@@ -24,6 +25,8 @@ const MAX_LINE_BYTES = 2 * 1024 * 1024;
 export interface LogFile {
   /** Bytes of the file, as far as this process has read or written it. */
   readonly size: number;
+  /** Whether it still is the file at its path: it may have been moved away, removed or replaced under us. */
+  isInPlace(): boolean;
   /** The line that ends (with its newline) at this offset, without its newline; null when none does. */
   lineEndingAt(offset: number): string | null;
   /** Whole lines from this offset on, each with the offset at which it ends. */
@@ -62,6 +65,14 @@ export function openLogFile(path: string): LogFile {
     get size() {
       return size;
     },
+    isInPlace() {
+      try {
+        const there = statSync(path);
+        return there.ino === stat.ino && there.dev === stat.dev;
+      } catch {
+        return false;
+      }
+    },
     lineEndingAt: (offset) => (offset > size ? null : lineEndingAt(fd, offset)),
     linesFrom: (offset) => linesFrom(fd, offset),
     cut,
@@ -80,6 +91,22 @@ export function openLogFile(path: string): LogFile {
     syncNow: () => fdatasyncSync(fd),
     close: () => closeSync(fd),
   };
+}
+
+/** The first and the last line of a file that nobody writes to any more; null when it has none, or cannot be read. */
+export function endsOf(path: string): { readonly first: string; readonly last: string } | null {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const [first] = linesFrom(fd, 0);
+      const last = lineEndingAt(fd, fstatSync(fd).size);
+      return first === undefined || last === null ? null : { first: first.line, last };
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return null;
+  }
 }
 
 function lineEndingAt(fd: number, end: number): string | null {

@@ -1,13 +1,13 @@
 // The Ed25519 key that signs checkpoints: made at first start, kept in one file, its public half shown as a C2SP verifier key.
 
-import { type KeyObject, createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { type KeyObject, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { RecorderError } from '../errors.ts';
+import { ED25519, type NoteSigner, verifierKeyOf } from './note.ts';
 
-const ED25519 = 1;
-
-export interface SigningKey {
-  readonly privateKey: KeyObject;
-  /** `<name>+<8 hex of key id>+<base64 of 0x01 ‖ public key>` (https://c2sp.org/signed-note): what an auditor pins. */
+export interface SigningKey extends NoteSigner {
+  /** The 32 bytes of its public half (RFC 8032). */
+  readonly publicKey: Uint8Array;
+  /** The text of that: what an auditor pins. */
   readonly verifierKey: string;
 }
 
@@ -24,9 +24,9 @@ export function newKeyPem(): string {
 export function readKey(origin: string, pem: string): SigningKey {
   const privateKey = parse(pem);
   const der = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
-  const typed = Buffer.concat([Buffer.of(ED25519), der.subarray(-32)]);
-  const id = createHash('sha256').update(`${origin}\n`).update(typed).digest('hex').slice(0, 8);
-  return { privateKey, verifierKey: `${origin}+${id}+${typed.toString('base64')}` };
+  const publicKey = der.subarray(-32);
+  const { name, id, text } = verifierKeyOf(origin, publicKey, ED25519);
+  return { name, id, privateKey, publicKey, verifierKey: text };
 }
 
 function parse(pem: string): KeyObject {

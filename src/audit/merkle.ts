@@ -135,7 +135,7 @@ function splitOf(n: number): number {
 
 /** Whether `leaf` is leaf `index` (from 0) of the tree of `size` leaves with this root: RFC 9162 §2.1.3.2. */
 export function includes(leaf: string, index: number, { size, root }: Tree, proof: readonly string[]): boolean {
-  if (index < 0 || index >= size) return false;
+  if (index < 0 || index >= size || ![leaf, ...proof].every(isHash)) return false;
   let [at, last, of] = [index, size - 1, leaf];
   for (const sibling of proof) {
     if (last === 0) return false;
@@ -156,7 +156,7 @@ export interface Tree {
 
 /** Whether the newer tree holds the older one as its beginning: RFC 9162 §2.1.4.2. */
 export function extendsTree(older: Tree, newer: Tree, proof: readonly string[]): boolean {
-  if (older.size < 1 || older.size > newer.size) return false;
+  if (older.size < 1 || older.size > newer.size || ![older.root, ...proof].every(isHash)) return false;
   if (older.size === newer.size) return proof.length === 0 && older.root === newer.root;
   const path = isPowerOfTwo(older.size) ? [older.root, ...proof] : proof;
   let [at, last] = [older.size - 1, newer.size - 1];
@@ -174,6 +174,9 @@ export function extendsTree(older: Tree, newer: Tree, proof: readonly string[]):
   }
   return last === 0 && old === older.root && now === newer.root;
 }
+
+/** Proofs come from outside: of text that is no hash, nodeHash would hash what it has left over from before. */
+const isHash = (text: string) => /^[0-9a-f]{64}$/.test(text);
 
 const half = (n: number) => Math.floor(n / 2);
 

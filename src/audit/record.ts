@@ -55,9 +55,29 @@ export function isIntact(line: string): boolean {
   return headOf(line) !== null && leafHash(line.slice(0, -TAIL_LENGTH)) === hashOf(line);
 }
 
+/** Why a line is not the record that follows `head`, or null when it is. Byte for byte, as `seal` writes it. */
+export function faultAfter(head: Pick<Head, 'seq' | 'hash'>, line: string): string | null {
+  const found = headOf(line);
+  if (!found) return 'it does not look like a record';
+  if (found.seq !== head.seq + 1) return `it is record ${found.seq}`;
+  if (prevOf(line) !== head.hash) return 'its prev is not the hash of the record before it';
+  return isIntact(line) ? null : 'its hash does not fit its bytes';
+}
+
+/** What a line says is the hash of the record before it. */
+export function prevOf(line: string): string {
+  return line.slice(-TAIL_LENGTH - 65, -TAIL_LENGTH - 1);
+}
+
 /** The hash that a line ends with. */
 export function hashOf(line: string): string {
   return line.slice(-66, -2);
+}
+
+/** The type of a line of ours: the first of its keys called that, since what stands before it is fixed. Nothing is verified. */
+export function typeOf(line: string): string {
+  const at = line.indexOf('"type":"') + '"type":"'.length;
+  return line.slice(at, line.indexOf('"', at));
 }
 
 const HEAD = /^\{"v":1,"seq":([1-9]\d{0,15}),"ts":"([^"\\]{24})",/;

@@ -39,13 +39,18 @@ export function filterOf(parameters: URLSearchParams, reportedBy: string | null)
   };
 }
 
-/** 1–200; 100 when not given. */
-export function limitOf(parameters: URLSearchParams): number {
-  const given = single(parameters, 'limit');
-  if (given === null) return 100;
-  const limit = /^\d{1,3}$/.test(given) ? Number(given) : 0;
-  if (limit < 1 || limit > 200) throw refuse('limit', 'must be a whole number from 1 to 200');
-  return limit;
+/** 1–`max`; 100 when not given. */
+export function limitOf(parameters: URLSearchParams, max = 200): number {
+  return wholeNumber(parameters, 'limit', 1, max) ?? 100;
+}
+
+/** Null when it is not given. @throws RecorderError "invalid_parameter" for what is no whole number within the bounds */
+export function wholeNumber(parameters: URLSearchParams, name: string, min: number, max: number): number | null {
+  const given = single(parameters, name);
+  if (given === null) return null;
+  const number = /^\d{1,16}$/.test(given) ? Number(given) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw refuse(name, min > max ? 'has no possible value yet: the log is too short' : `must be a whole number from ${min} to ${max}`);
 }
 
 /** A cursor is opaque, and good only for the list that it was given out for. */

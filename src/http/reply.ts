@@ -4,6 +4,7 @@ import type { Kept, Receipt } from '../incident/incident.ts';
 import { viewOf } from '../incident/view.ts';
 import { SECURITY_HEADERS } from './problem.ts';
 
+export const NDJSON = 'application/x-ndjson';
 const JSON_HEADERS = { ...SECURITY_HEADERS, 'content-type': 'application/json' };
 
 export function json(value: unknown, status = 200, headers: Record<string, string> = {}): Response {

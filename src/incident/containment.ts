@@ -19,6 +19,17 @@ export interface ActionState {
   readonly completed_at: string | null;
 }
 
+type Named = Pick<ActionState, 'action' | 'status'>;
+
+export function isRefused({ status }: Named): boolean {
+  return status === 'failed';
+}
+
+/** An action that was refused once is not refused again for each report: an incident must not grow with what is sent. */
+export function isNews(action: Named, before: readonly Named[]): boolean {
+  return !isRefused(action) || !before.some((known) => known.action === action.action && isRefused(known));
+}
+
 /** The weakest of the actions; `partial` when some failed and others did not; `released` when no hold is left of those there were. */
 export function statusOf(actions: readonly ActionState[]): ContainmentStatus {
   const wanted = actions.filter(({ status }) => status !== 'released');

@@ -1,8 +1,10 @@
 // What can happen, as the audit log tells it: one line per kind of record, with the data it carries.
 
-import type { Severity, State } from './vocabulary.ts';
-import type { ActionStatus, ContainmentStatus } from './containment.ts';
-import type { DecidedBy } from './incident.ts';
+import type { Target } from './actions.ts';
+import type { Resolution, Severity, State } from './vocabulary.ts';
+import type { ActionState, ActionStatus, ContainmentStatus } from './containment.ts';
+import type { Hold } from './hold.ts';
+import type { DecidedBy, Incident } from './incident.ts';
 import type { Report } from './report.ts';
 
 /** An action as a decision ordered it. `hold_id` is null when there is nothing to hold (an alert, a refusal). */
@@ -21,6 +23,13 @@ export interface RequestMark {
   readonly body_sha256: string;
 }
 
+/** The containment of the whole incident after it. */
+interface Containment {
+  readonly status: ContainmentStatus;
+  /** Whether all that was ordered has come as far as the policy demands. */
+  readonly reached: boolean;
+}
+
 interface Stepped {
   readonly from: State;
   readonly note: string | null;
@@ -36,23 +45,58 @@ interface Judged {
   readonly decided_by: DecidedBy;
   readonly actions: readonly OrderedAction[];
   readonly proposed_actions: readonly string[];
+  readonly containment: Containment;
   readonly request: RequestMark | null;
+}
+
+/** How an incident owns one of its actions: the hold by its seq, what the action was when it was ordered, from when and until when. */
+export interface Ownership {
+  readonly hold: number | null;
+  readonly status: ActionStatus;
+  readonly began: number;
+  /** 0 while it lasts. */
+  readonly ended: number;
+}
+
+/** The reports of a class and source that an escalation rule may still count, in milliseconds since 1970. */
+export interface Sighted {
+  readonly class: string;
+  readonly source: string;
+  readonly at: readonly number[];
 }
 
 export interface Events {
   'log.opened': { origin: string; instance: string; public_key: string; software: string };
-  /** The file was not a copy of the store: it was kept aside under `damaged` and written anew. */
-  'log.recovered': { damaged: string; reason: string };
-  'service.started': { software: string; pid: number };
+  /**
+   * What was found at a start, or later, not to be what had been written. A file of the log was kept aside as `damaged`, and written
+   * anew from the store; or records `restored` were missing from the store, and taken from the log; or neither could be done: then the
+   * log goes on as another `instance`, and its checkpoints under another `origin`.
+   */
+  'log.recovered': {
+    reason: string;
+    damaged: string | null;
+    restored: { from: number; to: number } | null;
+    went_on_as: { instance: string; origin: string } | null;
+  };
+  /** The last record of a file of the log; the next one begins another. */
+  'log.rotated': Record<string, never>;
+  /**
+   * Records `from` to `to` are no longer kept: nothing but their Merkle tree, by its root and its largest subtrees. What they made and is
+   * kept was told again just before this.
+   */
+  'log.pruned': { from: number; to: number; root: string; hashes: readonly string[]; public_key: string | null; policy_sha256: string };
+  'service.started': { software: string; pid: number; public_key: string };
   'service.stopped': { reason: string };
   /** `text` is there the first time this text is in force. */
-  'policy.loaded': { sha256: string; from: 'file' | 'built_in'; rules: number; mode: string; text?: string };
+  'policy.loaded': { sha256: string; from: 'file' | 'built_in'; rules: number; mode: string; text?: string; request: RequestMark | null };
+  'policy.kept': { sha256: string; text: string };
   'tokens.loaded': { tokens: { name: string; role: string; sources: readonly string[] | null; classes: readonly string[] | null }[] };
   'key.changed': { old: string; new: string };
   /** `problem` is what later reports are joined by; null when none will be. */
   'incident.reported': Judged & { follows: string | null; problem: string | null };
   'incident.joined': Judged & { occurrences: number };
   'incident.escalated': { from: Severity; to: Severity; count: number; window_s: number };
+  /** `request` is told where it was ordered, if anything was. */
   'incident.contained': {
     from: State;
     by: 'policy' | 'operator';
@@ -61,15 +105,27 @@ export interface Events {
     request: RequestMark | null;
   };
   /** An operator's contain that had something to order. */
-  'incident.ordered': { actions: readonly OrderedAction[]; note: string | null; request: RequestMark | null };
+  'incident.ordered': {
+    actions: readonly OrderedAction[];
+    containment: Containment;
+    note: string | null;
+    request: RequestMark | null;
+  };
   'incident.acknowledged': Stepped;
-  'incident.resolved': Stepped & { resolution: string | null };
+  'incident.resolved': Stepped & { resolution: Resolution | null; status: ContainmentStatus };
   'incident.reopened': Stepped & { to: State };
   'incident.noted': { note: string; request: RequestMark | null };
+  /** What it was when its first records were pruned; `owned` goes with its actions, one for one, as far as they are told here. */
+  'incident.kept': { incident: Incident; version: number; problem: string | null; owned: readonly Ownership[] };
+  /** The next of its actions, from the `n`-th on. */
+  'actions.kept': { n: number; actions: readonly ActionState[]; owned: readonly Ownership[] };
   'alert.raised': { reason: string; class: string; severity: Severity; source: string };
   'action.refused': { action: string; target: string; reason: 'limit'; limit: number };
-  'hold.recorded': { action: string; target: { type: string; id: string }; rule: string; source: string; incident_id: string };
+  'hold.recorded': { action: string; target: Target; rule: string; source: string; incident_id: string };
   'hold.released': { reason: 'last owner ended'; incident_id: string };
+  'hold.kept': { hold: Hold; released_at: string | null };
+  /** All of them, in as many records as it takes; `first` begins anew. */
+  'sightings.kept': { first: boolean; sightings: readonly Sighted[] };
   'auth.denied': { count: number; reasons: Record<string, number> };
   'rate.limited': { token: string; refused: number };
 }

@@ -1,7 +1,7 @@
 // Whether the recorder can do its work: one word for each part, and one for the whole.
 
 import type { Policy } from '../policy/policy.ts';
-import type { Mirror } from '../recorder/mirror.ts';
+import type { Ledger } from '../recorder/ledger.ts';
 import type { Queue } from '../recorder/queue.ts';
 import { ACTIONS } from '../incident/actions.ts';
 import type { Store } from '../store/store.ts';
@@ -12,7 +12,9 @@ interface HealthReport {
   readonly total_incidents: number;
   readonly checks: {
     readonly store: 'ok' | 'failing';
-    readonly audit: Mirror['health'];
+    /** `damaged`: an incident of our own says that a file or a record was not what was written, and nobody has resolved it. */
+    readonly audit: Ledger['health'] | 'damaged';
+    readonly witness: Ledger['witness'];
     readonly policy: 'ok' | 'built_in';
     readonly disk: 'ok' | 'full';
     /** `none`: no actuator is known, so there is nothing to deliver. */
@@ -31,24 +33,26 @@ export interface Health {
 export interface HealthParts {
   store: Pick<Store, 'statistics'>;
   queue: Pick<Queue, 'policy' | 'health'>;
-  mirror: Pick<Mirror, 'health'>;
+  ledger: Pick<Ledger, 'health' | 'witness'>;
   isDraining: () => boolean;
 }
 
-export function createHealth({ store, queue, mirror, isDraining }: HealthParts): Health {
+export function createHealth({ store, queue, ledger, isDraining }: HealthParts): Health {
   const isReady = () => queue.health === 'ok' && !isDraining();
   return {
     isReady,
     report() {
+      const audit = store.statistics.isDamaged() ? 'damaged' : ledger.health;
       const tallies = store.statistics.tallies();
       const count = (states: readonly string[]) => tallies.filter(({ state }) => states.includes(state)).reduce((sum, { n }) => sum + n, 0);
       return {
-        status: isReady() ? (mirror.health === 'ok' ? 'ok' : 'degraded') : 'critical',
+        status: isReady() && audit !== 'damaged' ? (['ok', 'verifying'].includes(audit) ? 'ok' : 'degraded') : 'critical',
         open_incidents: count(['open', 'contained']),
         total_incidents: tallies.reduce((sum, { n }) => sum + n, 0),
         checks: {
           store: queue.health === 'failing' ? 'failing' : 'ok',
-          audit: mirror.health,
+          audit,
+          witness: ledger.witness,
           policy: queue.policy.from === 'built_in' ? 'built_in' : 'ok',
           disk: queue.health === 'full' ? 'full' : 'ok',
           outbox: 'none',

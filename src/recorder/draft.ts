@@ -21,7 +21,9 @@ export interface Draft extends Tables {
   record<T extends EventType>(type: T, subject: Subject | null, actor: string, data: Events[T]): Receipt;
   /** Runs once the change is durable, before its caller is answered. It must not throw. */
   afterwards(effect: () => void): void;
-  /** @throws RecorderError "storage_full" when the store has outgrown its bound: what can wait must call this */
+  /** On a full disk the reserve is not given up for this change. */
+  canWait(): void;
+  /** The same. @throws RecorderError "storage_full" while what can wait is refused: the disk is full, or the store over its bound */
   needsRoom(): void;
 }
 

@@ -45,6 +45,20 @@ export function damageFinding({ file, reason }: { file: string; reason: string }
   );
 }
 
+export function forgeryFinding(seq: number, reason: string): Finding {
+  const evidence = { seq, reason };
+  return integrity('critical', 'a record of the store is not the one that was written', `record ${seq}`, evidence);
+}
+
+/** `restored`: up to which record the store has again what it was short of; null when that could not be done. */
+export function storeFinding(restored: number | null, reason: string): Finding {
+  const description =
+    restored === null
+      ? 'the store is not the one that the log was last kept with; the log goes on as another'
+      : 'the store was an older copy; what it was short of was taken from the log';
+  return integrity('critical', description, `store ${restored ?? 'lost'}`, { reason });
+}
+
 /** A finding about our own integrity; `position` tells one from another, so that none becomes two incidents. */
 function integrity(severity: Severity, description: string, position: string, evidence: Report['evidence']): Finding {
   return { severity, report: { ...PLAIN, class: 'integrity_violation', description, dedup_key: position, evidence } };

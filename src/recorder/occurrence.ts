@@ -1,8 +1,8 @@
 // What comes of a report that was judged: a new incident, or one more occurrence of one.
 
 import { targetName } from '../incident/actions.ts';
-import { type ActionState, type ContainmentStatus, statusOf } from '../incident/containment.ts';
-import type { RequestMark } from '../incident/events.ts';
+import { type ActionState, type ContainmentStatus, isNews, isRefused, statusOf } from '../incident/containment.ts';
+import type { Events, RequestMark } from '../incident/events.ts';
 import type { Incident, Kept, Receipt } from '../incident/incident.ts';
 import type { Report } from '../incident/report.ts';
 import { type Severity, type State, moreSevere } from '../incident/vocabulary.ts';
@@ -13,7 +13,7 @@ import type { Latest } from '../store/incidents.ts';
 import type { Caller } from './caller.ts';
 import { chance } from './chance.ts';
 import type { Draft, Subject } from './draft.ts';
-import { type OrderFor, type Planned, alert, carryOut, isDoneByUs, isRefused, plan, told } from './order.ts';
+import { type OrderFor, type Planned, alert, carryOut, isDoneByUs, plan, told } from './order.ts';
 
 export interface Reported extends Kept {
   readonly receipt: Receipt;
@@ -42,9 +42,12 @@ export function open(draft: Draft, problem: Problem | null, latest: Latest | nul
   const id = newIncidentId(draft.now);
   const orders = plan(draft, decision.actions, by);
   const follows = latest?.state === 'resolved' ? latest.id : null;
+  const actions = orders.map(({ state }) => state);
+  const status = decision.suppressed ? 'suppressed' : statusOf(actions);
+  const contained = isContained(draft.policy, actions);
 
   const receipt = draft.record('incident.reported', { id }, caller.actor, {
-    ...toldOf(draft, judged, orders),
+    ...toldOf(draft, judged, orders, { status, reached: contained }),
     follows,
     problem: problem?.key ?? null,
   });
@@ -52,9 +55,6 @@ export function open(draft: Draft, problem: Problem | null, latest: Latest | nul
   let last = receipt;
   if (decision.escalated) last = draft.record('incident.escalated', subject, caller.actor, { ...decision.escalated, ...burstOf(judged) });
   carryOut(draft, orders, { ...subject, seq: receipt.seq, actor: caller.actor, began: receipt.seq, n: 0 }, by);
-  const actions = orders.map(({ state }) => state);
-  const status = decision.suppressed ? 'suppressed' : statusOf(actions);
-  const contained = isContained(draft.policy, actions);
   if (contained)
     last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
   if (decision.alert || actions.some(isRefused)) {
@@ -101,22 +101,23 @@ export function join(draft: Draft, latest: Latest, judged: Judged, log: Log): Re
   const { incident } = kept;
   const { actions: before } = incident.containment;
   const planned = plan(draft, missingOf(decision, before), by);
-  // An action that was refused once is not refused again for each report: an incident must not grow with what is sent.
-  const orders = planned.filter(
-    ({ state }) => !isRefused(state) || !before.some((known) => known.action === state.action && isRefused(known)),
-  );
+  const orders = planned.filter((order) => isNews(order.state, before));
+  const ordered = orders.map((order) => order.state);
+  const containment = ordered.length > 0 ? containmentOf(draft, incident, [...before, ...ordered]) : incident.containment;
+  const reached = containment.reached_at !== null;
   const severity = moreSevere(incident.severity, decision.severity);
   const occurrences = incident.occurrences + 1;
 
   const subject = { id: incident.id, about: incident.audit.seq };
-  const receipt = draft.record('incident.joined', subject, caller.actor, { ...toldOf(draft, judged, planned), occurrences });
+  const receipt = draft.record('incident.joined', subject, caller.actor, {
+    ...toldOf(draft, judged, planned, { status: containment.status, reached }),
+    occurrences,
+  });
   let last = receipt;
   if (decision.escalated && severity !== incident.severity) {
     last = draft.record('incident.escalated', subject, caller.actor, { from: incident.severity, to: severity, ...burstOf(judged) });
   }
   carryOut(draft, orders, { ...subject, seq: incident.audit.seq, actor: caller.actor, began: receipt.seq, n: before.length }, by);
-  const ordered = orders.map(({ state }) => state);
-  const containment = ordered.length > 0 ? containmentOf(draft, incident, [...before, ...ordered]) : incident.containment;
   const state = stateBy(incident.state, containment);
   if (state !== incident.state) last = moved(draft, subject, caller.actor, state, containment.status);
   if (ordered.some(isDoneByUs) || ordered.some(isRefused)) {
@@ -161,7 +162,12 @@ function moved(draft: Draft, subject: Required<Subject>, actor: string, to: Stat
   return draft.record('incident.reopened', subject, actor, { from: 'contained', to, ...step });
 }
 
-function toldOf(draft: Draft, { report, caller, mark, decision }: Judged, orders: readonly Planned[]) {
+function toldOf(
+  draft: Draft,
+  { report, caller, mark, decision }: Judged,
+  orders: readonly Planned[],
+  containment: Events['incident.reported']['containment'],
+) {
   return {
     report,
     reported_by: caller.name,
@@ -170,6 +176,7 @@ function toldOf(draft: Draft, { report, caller, mark, decision }: Judged, orders
     decided_by: decision.decided_by,
     actions: told(orders),
     proposed_actions: decision.proposed.map(({ action }) => action),
+    containment,
     request: mark,
   };
 }

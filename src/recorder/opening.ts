@@ -2,14 +2,16 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Token } from '../access/token.ts';
+import { keyIn } from '../audit/note.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Log } from '../log.ts';
 import { OURSELVES } from './caller.ts';
-import { damageFinding, keyFinding } from './findings.ts';
-import type { Opened } from './mirror.ts';
+import { keyFinding, storeFinding } from './findings.ts';
 import type { Draft } from './draft.ts';
-import { adopt } from './recorder.ts';
+import { adopt, foundChange } from './recorder.ts';
+import type { Recovery } from './recovery.ts';
 import { findingChange } from './report.ts';
+import type { Damage } from './standing.ts';
 
 export interface Opening {
   readonly software: string;
@@ -17,31 +19,43 @@ export interface Opening {
   readonly verifierKey: string;
   readonly policy: Policy;
   readonly tokens: readonly Token[];
-  readonly damaged: Opened['damaged'];
+  /** Files of the log that were no copy of the store. */
+  readonly damaged: readonly Damage[];
+  readonly recovery: Recovery;
+  /** The instance as which the log goes on from here, because the store is not the one that it was last kept with; else null. */
+  readonly fork: string | null;
 }
 
 /** All of it in one change: what was found is not found again at the next start, so a crash must not lose a part of it. */
-export function openingChange({ software, origin, verifierKey, policy, tokens, damaged }: Opening, log: Log): (draft: Draft) => void {
+export function openingChange(opening: Opening, log: Log): (draft: Draft) => void {
+  const { software, origin, verifierKey, policy, tokens, damaged, fork } = opening;
   return (draft) => {
     const known = draft.meta.verifierKey();
     if (known === null) {
-      const instance = randomBytes(16).toString('hex');
+      const instance = fork ?? newInstance();
       draft.record('log.opened', null, OURSELVES.actor, { origin, instance, public_key: verifierKey, software });
     }
     const changedFrom = known !== null && keyIn(known) !== keyIn(verifierKey) ? known : null;
     if (changedFrom !== null) draft.record('key.changed', null, OURSELVES.actor, { old: changedFrom, new: verifierKey });
     if (known !== verifierKey) draft.meta.setVerifierKey(verifierKey);
-    draft.record('service.started', null, OURSELVES.actor, { software, pid: process.pid });
+    draft.record('service.started', null, OURSELVES.actor, { software, pid: process.pid, public_key: verifierKey });
     adopt(draft, policy, tokens, OURSELVES);
     if (changedFrom !== null) findingChange(keyFinding(changedFrom, verifierKey), log)(draft);
-    if (damaged) {
-      draft.record('log.recovered', null, OURSELVES.actor, { damaged: damaged.file, reason: damaged.reason });
-      findingChange(damageFinding(damaged), log)(draft);
-    }
+    storeChange(draft, opening, log);
+    for (const damage of damaged) foundChange(draft, damage, log);
   };
 }
 
-/** The key itself in a verifier key: another origin gives the same one another name. */
-function keyIn(verifierKey: string): string {
-  return verifierKey.slice(verifierKey.lastIndexOf('+') + 1);
+/** What was amiss with the store: records that were taken from the log, or a log that has to go on as another. */
+function storeChange(draft: Draft, { recovery: { restored, lost }, fork, origin }: Opening, log: Log): void {
+  if (!restored && fork === null) return;
+  const reason = lost ?? (restored ? 'the store was an older copy' : 'a file of the log holds records that the store does not');
+  const went_on_as = fork === null ? null : { instance: fork, origin };
+  draft.record('log.recovered', null, OURSELVES.actor, { reason, damaged: null, restored, went_on_as });
+  findingChange(storeFinding(restored?.to ?? null, reason), log)(draft);
+}
+
+/** 128 bits of chance, as 32 hex digits. */
+export function newInstance(): string {
+  return randomBytes(16).toString('hex');
 }

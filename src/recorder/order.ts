@@ -1,7 +1,7 @@
 // Ordering what a decision wants: each action becomes one owner of a hold, or is done at once, or is refused and said to be.
 
 import { ACTIONS, targetName } from '../incident/actions.ts';
-import type { ActionState } from '../incident/containment.ts';
+import { type ActionState, isRefused } from '../incident/containment.ts';
 import type { OrderedAction } from '../incident/events.ts';
 import type { Hold } from '../incident/hold.ts';
 import type { Receipt } from '../incident/incident.ts';
@@ -108,10 +108,6 @@ export function alert(
   const facts = { reason: refused ? 'an action was refused' : 'log_alert', class: className, severity, source };
   draft.afterwards(() => log.critical('alert raised', { incident: subject.id, ...facts, description }));
   return draft.record('alert.raised', subject, actor, facts);
-}
-
-export function isRefused({ status }: ActionState): boolean {
-  return status === 'failed';
 }
 
 /** True of what the recorder has done itself at commit: an alert. */

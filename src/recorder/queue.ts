@@ -6,10 +6,11 @@
 
 import { type Range, append } from '../audit/merkle.ts';
 import { type Head, type Sealed, seal } from '../audit/record.ts';
-import { RecorderError } from '../errors.ts';
 import type { Policy } from '../policy/policy.ts';
+import { isFsync, isFull, refusalOf } from '../store/failure.ts';
 import type { Store, Tables } from '../store/store.ts';
 import type { Change, Draft } from './draft.ts';
+import type { Room } from './room.ts';
 
 export interface Queue {
   /** Resolves with what the change returned once that is durable; rejects with what it threw, and nothing was written. */
@@ -17,7 +18,7 @@ export interface Queue {
   readonly policy: Policy;
   /** The Merkle tree over all that is committed. */
   readonly tree: Range;
-  /** Whether the store took all of the last batch, and is not over its bound after it: `ok` when it will take what comes next. */
+  /** `full` while what can wait is refused, `failing` when the store could not be written; `ok` when it will take what comes next. */
   readonly health: 'ok' | 'full' | 'failing';
 }
 
@@ -26,8 +27,7 @@ export interface QueueParts {
   /** In force until a change says otherwise. */
   policy: Policy;
   now: () => Date;
-  /** Over this, what can wait is refused. */
-  maxBytes: number;
+  room: Room;
   /** The followers catch up: called after each commit and before its callers are answered. It must not throw. */
   onCommit: () => void;
   /** The disk lied: a failed fsync has dropped what the kernel had taken. The process must end and recover at its next start. */
@@ -52,12 +52,13 @@ type Outcome = { readonly value: unknown; readonly effects: readonly (() => void
 const MAX_BATCH = 256;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
-export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }: QueueParts): Queue {
+export function createQueue({ store, policy, now, room, onCommit, onBroken }: QueueParts): Queue {
   const { transaction } = store;
   const head = store.records.head();
   let state: State = { head, tree: store.tree.at(head.seq), policy };
-  let full = store.usedBytes() > maxBytes;
-  let health: Queue['health'] = full ? 'full' : 'ok';
+  let failing = false;
+  /** Whether the change that ran last has said that it can wait. */
+  let canWait = false;
   const waiting: Waiting[] = [];
   let scheduled = false;
 
@@ -77,6 +78,7 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
     try {
       written = write(batch);
     } catch (error) {
+      if (batch.length === 1 && isFull(error) && room.make(canWait)) return commit(batch);
       settleLost(batch, error);
       return [];
     }
@@ -93,7 +95,8 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
     let next = state;
     let bytes = 0;
     let effects: (() => void)[] = [];
-    let fullAfter = full;
+    let usedBytes = 0;
+    canWait = false;
 
     const draft: Draft = {
       ...tablesOf(store),
@@ -112,11 +115,10 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
         return { seq: sealed.seq, hash: sealed.hash };
       },
       afterwards: (effect) => void effects.push(effect),
+      canWait: () => void (canWait = true),
       needsRoom() {
-        if (full)
-          throw new RecorderError('storage_full', 'the store is over its bound (STORE_MAX_BYTES); only what contains is taken', {
-            retry_after: 60,
-          });
+        canWait = true;
+        room.demand();
       },
     };
 
@@ -125,6 +127,7 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
       for (const { change } of batch) {
         const before = next;
         effects = [];
+        canWait = false;
         transaction.savepoint();
         try {
           const value = change(draft);
@@ -132,21 +135,21 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
           outcomes.push({ value, effects });
         } catch (error) {
           // A full disk or an I/O error ends the whole transaction; what followed would commit by itself, outside of any.
-          if (!transaction.isOpen()) throw error;
+          if (!transaction.isOpen() || isFull(error)) throw error;
           transaction.takeBack();
           next = before;
           outcomes.push({ error });
         }
         if (bytes > MAX_BATCH_BYTES) break;
       }
-      fullAfter = store.usedBytes() > maxBytes;
+      usedBytes = store.usedBytes();
       transaction.commit();
     } catch (error) {
       if (transaction.isOpen()) transaction.rollback();
       throw error;
     }
-    full = fullAfter;
-    health = full || outcomes.some((outcome) => 'error' in outcome && isFull(outcome.error)) ? 'full' : 'ok';
+    room.measure(usedBytes);
+    failing = false;
     return { state: next, outcomes };
   }
 
@@ -154,7 +157,7 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
   function settleLost(batch: readonly Waiting[], error: unknown): void {
     if (isFsync(error)) return onBroken(error);
     if (batch.length > 1) return batch.forEach((one) => void commit([one]));
-    health = isFull(error) ? 'full' : 'failing';
+    failing = !isFull(error);
     settle(batch[0], { error });
   }
 
@@ -171,7 +174,7 @@ export function createQueue({ store, policy, now, maxBytes, onCommit, onBroken }
       return state.tree;
     },
     get health() {
-      return health;
+      return room.isShort ? 'full' : failing ? 'failing' : 'ok';
     },
   };
 }
@@ -182,22 +185,6 @@ function settle(waiting: Waiting | undefined, outcome: Outcome): void {
   waiting?.resolve(outcome.value);
 }
 
-function tablesOf({ incidents, holds, records, requests, sightings, meta, tree }: Tables): Tables {
-  return { incidents, holds, records, requests, sightings, meta, tree };
-}
-
-/** What a caller is told of a store that failed; anything else is a bug, and passes as it is. */
-function refusalOf(error: unknown): unknown {
-  if (isFull(error)) return new RecorderError('storage_full', 'the disk is full; nothing was recorded', { retry_after: 10 });
-  if (codeOf(error).startsWith('SQLITE_IOERR'))
-    return new RecorderError('storage_failed', 'the store cannot be written; nothing was recorded', { retry_after: 10 });
-  return error;
-}
-
-const isFull = (error: unknown) => codeOf(error) === 'SQLITE_FULL';
-const isFsync = (error: unknown) => ['SQLITE_IOERR_FSYNC', 'SQLITE_IOERR_DIR_FSYNC'].includes(codeOf(error));
-
-function codeOf(error: unknown): string {
-  const { code } = (error ?? {}) as { code?: unknown };
-  return typeof code === 'string' ? code : '';
+function tablesOf({ incidents, holds, records, requests, sightings, meta, tree, pruning }: Tables): Tables {
+  return { incidents, holds, records, requests, sightings, meta, tree, pruning };
 }

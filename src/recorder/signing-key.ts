@@ -28,6 +28,15 @@ export function openSigningKey(path: string, origin: string): SigningKey {
   return readKey(origin, pem);
 }
 
+/**
+ * The name of the log: the one that is configured, or that with an instance behind it, once the log had to go on under another.
+ * @param known the verifier key that the log was last kept under
+ */
+export function originOf(configured: string, known: string | null): string {
+  const name = known?.slice(0, known.indexOf('+')) ?? '';
+  return name.startsWith(`${configured}/`) ? name : configured;
+}
+
 /** Whole or not at all, also through a power loss. */
 function writeNew(path: string, text: string): void {
   const temporary = `${path}.new`;

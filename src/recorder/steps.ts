@@ -2,7 +2,7 @@
 
 import { RecorderError } from '../errors.ts';
 import { type ActionName, ACTIONS } from '../incident/actions.ts';
-import { type ActionState, statusOf } from '../incident/containment.ts';
+import { type ActionState, isRefused, statusOf } from '../incident/containment.ts';
 import type { RequestMark } from '../incident/events.ts';
 import type { Incident, Kept, Receipt } from '../incident/incident.ts';
 import { type StepName, allowedFrom, stateAfter } from '../incident/lifecycle.ts';
@@ -12,7 +12,7 @@ import { isContained } from '../policy/decide.ts';
 import { DEFAULT_MAX_HOLDS } from '../policy/policy.ts';
 import type { Caller } from './caller.ts';
 import { doneBefore, keepDone } from './once.ts';
-import { alert, carryOut, isRefused, plan, told } from './order.ts';
+import { alert, carryOut, plan, told } from './order.ts';
 import type { Draft, Subject } from './draft.ts';
 
 export interface Changed extends Kept {
@@ -85,7 +85,12 @@ function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepR
 
   const records: Receipt[] = [];
   if (orders.length > 0) {
-    const ordered = draft.record('incident.ordered', subjectOf(incident), caller.actor, { actions: told(orders), note, request: mark });
+    const ordered = draft.record('incident.ordered', subjectOf(incident), caller.actor, {
+      actions: told(orders),
+      containment: { status, reached },
+      note,
+      request: mark,
+    });
     const owner = {
       id: incident.id,
       seq: incident.audit.seq,
@@ -103,7 +108,7 @@ function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepR
         by: 'operator',
         status,
         note,
-        request: mark,
+        request: orders.length > 0 ? null : mark,
       }),
     );
   }
@@ -146,10 +151,12 @@ function acknowledge(draft: Draft, incident: Incident, { caller, note, mark }: S
 /** Ends what the incident owns; a hold that nobody else owns is released. */
 function resolve(draft: Draft, incident: Incident, { caller, note, resolution, mark }: StepRequest): Stepped {
   const state = stateAfter('resolve', incident.state);
+  const actions = incident.containment.actions.map((action): ActionState =>
+    action.hold_id === null ? action : { ...action, status: 'released' },
+  );
+  const status = actions.length === 0 ? incident.containment.status : statusOf(actions);
   const first = draft.record('incident.resolved', subjectOf(incident), caller.actor, {
-    from: incident.state,
-    note,
-    resolution,
+    ...{ from: incident.state, note, resolution, status },
     request: mark,
   });
   let last = first;
@@ -162,10 +169,6 @@ function resolve(draft: Draft, incident: Incident, { caller, note, resolution, m
     draft.holds.release(hold.seq, draft.now);
   }
   draft.holds.disown(incident.audit.seq, last.seq);
-  const actions = incident.containment.actions.map((action): ActionState =>
-    action.hold_id === null ? action : { ...action, status: 'released' },
-  );
-  const status = actions.length === 0 ? incident.containment.status : statusOf(actions);
   return {
     incident: { ...incident, state, resolved_at: draft.now, resolution, containment: { ...incident.containment, status, actions } },
     first,

@@ -1,21 +1,21 @@
 // What is done every second, whether anybody asks or not. Never throws.
 
 import type { Log } from '../log.ts';
-import type { Mirror } from './mirror.ts';
+import type { Ledger } from './ledger.ts';
 import type { Queue } from './queue.ts';
-import type { Recorder } from './recorder.ts';
 import type { Refusals } from './refusals.ts';
+import type { Room } from './room.ts';
 
 export interface UpkeepParts {
   queue: Pick<Queue, 'health' | 'submit'>;
-  mirror: Pick<Mirror, 'sync'>;
-  recorder: Pick<Recorder, 'remember'>;
+  room: Pick<Room, 'refill' | 'isWhole' | 'isShort' | 'probe'>;
+  ledger: Pick<Ledger, 'settle'>;
   refusals: Pick<Refusals, 'settle'>;
   log: Log;
 }
 
-/** Closes the minute of refusals, makes the log file durable, asks a store that took nothing whether it does again. */
-export async function upkeep({ queue, mirror, recorder, refusals, log }: UpkeepParts): Promise<void> {
+/** Closes the minute of refusals, settles the log, refills the reserve, and asks a store that took nothing whether it does again. */
+export async function upkeep({ queue, room, ledger, refusals, log }: UpkeepParts): Promise<void> {
   const attempt = async (what: () => Promise<void>) => {
     try {
       await what();
@@ -24,11 +24,17 @@ export async function upkeep({ queue, mirror, recorder, refusals, log }: UpkeepP
     }
   };
   refusals.settle();
+  await attempt(async () => ledger.settle());
   await attempt(async () => {
-    const synced = await mirror.sync();
-    if (synced) await recorder.remember(synced);
+    await room.refill();
+    if (queue.health !== 'ok' && room.isWhole) await tryStore(queue, room);
   });
-  await attempt(async () => {
-    if (queue.health !== 'ok') await queue.submit((draft) => draft.meta.probe());
+}
+
+/** Finds out whether the store takes what comes; the queue's health is the answer. @throws what the store throws, unless it is full */
+export async function tryStore(queue: Pick<Queue, 'submit'>, room: Pick<Room, 'isShort' | 'probe'>): Promise<void> {
+  await queue.submit(room.probe).catch((error: unknown) => {
+    // That it is full was said when it became so.
+    if (!room.isShort) throw error;
   });
 }

@@ -4,7 +4,7 @@ import type { Target, TargetType } from '../incident/actions.ts';
 import type { Hold, HoldStatus } from '../incident/hold.ts';
 import type { Db } from './database.ts';
 
-interface Row {
+export interface HoldRow {
   seq: number;
   id: string;
   action: string;
@@ -32,7 +32,7 @@ export interface Holds {
 }
 
 export function createHolds(db: Db): Holds {
-  const live = db.prepare<[string, string, string], Row>(
+  const live = db.prepare<[string, string, string], HoldRow>(
     'SELECT * FROM holds WHERE live = 1 AND action = ? AND target_type = ? AND target_id = ?',
   );
   const count = db
@@ -42,7 +42,7 @@ export function createHolds(db: Db): Holds {
     .pluck();
   const insert = db.prepare(`INSERT INTO holds (seq, id, action, target_type, target_id, status, live, rule, source, created_at)
     VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`);
-  const ownedBy = db.prepare<[number], Row>(
+  const ownedBy = db.prepare<[number], HoldRow>(
     'SELECT h.* FROM incident_actions a JOIN holds h ON h.seq = a.hold WHERE a.incident = ? AND a.ended = 0 AND h.live = 1 ORDER BY a.n',
   );
   const disown = db.prepare<[number, number]>(
@@ -67,6 +67,6 @@ export function createHolds(db: Db): Holds {
   };
 }
 
-function holdOf({ target_type, target_id, ...hold }: Row): Hold {
+export function holdOf({ target_type, target_id, ...hold }: HoldRow): Hold {
   return { ...hold, target: { type: target_type, id: target_id } };
 }

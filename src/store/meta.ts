@@ -8,9 +8,9 @@ export interface Meta {
   /** The public half of the signing key that the log was last opened under; null before the first start. */
   verifierKey(): string | null;
   setVerifierKey(key: string): void;
-  /** The last record that is durable in the log file, and the offset at which its line ends; zeros before the first. */
-  synced(): { seq: number; offset: number };
-  setSynced(seq: number, offset: number): void;
+  /** The last record that is durable in the log file, the offset at which its line ends, and the first record of that file. */
+  synced(): { seq: number; offset: number; first: number };
+  setSynced(synced: { seq: number; offset: number; first: number }): void;
   /** Writes as much as a large report, and of no consequence: whether the store takes it is what is asked. */
   probe(): void;
   /** True the first time a policy text is kept. */
@@ -25,10 +25,10 @@ export function createMeta(db: Db): Meta {
     verifierKey: () => get.get('verifier_key') ?? null,
     setVerifierKey: (key) => void set.run('verifier_key', key),
     synced() {
-      const [seq = 0, offset = 0] = (get.get('synced') ?? '0:0').split(':').map(Number);
-      return { seq, offset };
+      const [seq = 0, offset = 0, first = 1] = (get.get('synced') ?? '').split(':').filter(Boolean).map(Number);
+      return { seq, offset, first };
     },
-    setSynced: (seq, offset) => void set.run('synced', `${seq}:${offset}`),
+    setSynced: ({ seq, offset, first }) => void set.run('synced', `${seq}:${offset}:${first}`),
     probe: () => void set.run('probed', '.'.repeat(PROBE_LENGTH)),
     keepPolicy: (sha256, text) => policy.run(sha256, text).changes === 1,
   };

@@ -79,4 +79,9 @@ export const MIGRATIONS: readonly string[] = [
   -- What the recorder found out about its own integrity, until an operator resolves it.
   CREATE INDEX incidents_own ON incidents (seq) WHERE source = 'incident-recorder' AND class = 'integrity_violation' AND state <> 'resolved';
   `,
+  /* 4: incidents that were pruned */ `
+  CREATE TRIGGER incidents_tally_gone AFTER DELETE ON incidents BEGIN
+    UPDATE tallies SET n = n - 1 WHERE class = old.class AND severity = old.severity AND state = old.state;
+  END;
+  `,
 ];

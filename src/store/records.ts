@@ -11,6 +11,8 @@ interface Record {
 export interface Records {
   /** The last record, which the next one is sealed to. */
   head(): Head;
+  /** Seq of the oldest record that is kept; 1 before the first. */
+  first(): number;
   insert(seq: number, about: number | null, line: string): void;
   /** Lines after `seq`, oldest first; fewer than `limit` when `maxBytes` (UTF-16 units) is reached, but at least one. */
   after(seq: number, limit: number, maxBytes: number): Record[];
@@ -22,6 +24,7 @@ export interface Records {
 export function createRecords(db: Db): Records {
   const insert = db.prepare<[number, number | null, string]>('INSERT INTO records (seq, about, line) VALUES (?, ?, ?)');
   const last = db.prepare<[], string>('SELECT line FROM records ORDER BY seq DESC LIMIT 1').pluck();
+  const first = db.prepare<[], number>('SELECT coalesce(min(seq), 1) FROM records').pluck();
   const one = db.prepare<[number], string>('SELECT line FROM records WHERE seq = ?').pluck();
   const after = db.prepare<[number, number], Record>('SELECT seq, line FROM records WHERE seq > ? ORDER BY seq LIMIT ?');
   const timeline = db.prepare<{ incident: number; seq: number; limit: number }, Record>(`
@@ -39,6 +42,7 @@ export function createRecords(db: Db): Records {
       if (!head) throw new Error('the last record of the store is not a line of ours');
       return head;
     },
+    first: () => first.get() ?? 1,
     insert: (seq, about, line) => void insert.run(seq, about, line),
     after: (seq, limit, maxBytes) => within(after.iterate(seq, limit), maxBytes),
     line: (seq) => one.get(seq) ?? null,

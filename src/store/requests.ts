@@ -4,7 +4,7 @@ import type { RequestMark } from '../incident/events.ts';
 import type { Receipt } from '../incident/incident.ts';
 import type { Db } from './database.ts';
 
-const KEEP_MS = 24 * 3_600_000;
+export const KEEP_MS = 24 * 3_600_000;
 const KEEP_PER_TOKEN = 100_000;
 
 export interface Done {

@@ -1,12 +1,17 @@
 // The cellar, whole: the tables, and the transaction that a batch of changes is written in.
 
+import { RecorderError } from '../errors.ts';
 import { type Db, lockStore, openDatabase } from './database.ts';
+import { isFull } from './failure.ts';
 import { type Holds, createHolds } from './holds.ts';
 import { type Incidents, createIncidents } from './incidents.ts';
 import { type Meta, createMeta } from './meta.ts';
 import { type Pages, createPages } from './page.ts';
+import { type Pruning, createPruning } from './pruning.ts';
 import { type Records, createRecords } from './records.ts';
 import { type Requests, createRequests } from './requests.ts';
+import type { Reserve } from './reserve.ts';
+import { type Retelling, createRetelling } from './retelling.ts';
 import { type Sightings, createSightings } from './sightings.ts';
 import { type Statistics, createStatistics } from './statistics.ts';
 import { type TreeTable, createTree } from './tree.ts';
@@ -20,6 +25,7 @@ export interface Tables {
   readonly sightings: Sightings;
   readonly meta: Meta;
   readonly tree: TreeTable;
+  readonly pruning: Pruning;
 }
 
 /** The transaction of a batch, step by step; the queue is its only caller. */
@@ -40,25 +46,26 @@ export interface Store extends Tables {
   readonly pages: Pages;
   readonly statistics: Statistics;
   readonly transaction: Transaction;
+  /** For telling records of the log again. */
+  retelling(): Retelling;
   /** Bytes of the database that hold something. */
   usedBytes(): number;
   close(): void;
 }
 
-/** @throws RecorderError "storage_failed" when another recorder has it open; any error of SQLite when it cannot be opened */
-export function openStore(path: string): Store {
+/**
+ * On a full disk the reserve is given up, as far as opening takes it.
+ * @throws RecorderError "storage_failed" when another recorder has it open, "storage_full" when there is no room even so; any error of
+ * SQLite when it cannot be opened
+ */
+export function openStore(path: string, reserve: Pick<Reserve, 'giveUp'> | null = null): Store {
   using scope = new DisposableStack();
   const lock = scope.use(lockStore(path));
-  const db = openDatabase(path);
+  const db = withRoom(path, reserve, () => openDatabase(path));
   scope.defer(() => db.close());
   const store = {
-    incidents: createIncidents(db),
-    holds: createHolds(db),
-    records: createRecords(db),
-    requests: createRequests(db),
-    sightings: createSightings(db),
-    meta: createMeta(db),
-    tree: createTree(db),
+    ...createTables(db),
+    retelling: () => createRetelling(db),
     pages: createPages(db),
     statistics: createStatistics(db),
     transaction: createTransaction(db),
@@ -69,12 +76,36 @@ export function openStore(path: string): Store {
     },
   };
   const { seq } = store.records.head();
-  db.transaction(() => store.tree.complete(seq))();
+  withRoom(path, reserve, () => db.transaction(() => store.tree.complete(seq))());
   scope.move();
   return store;
 }
 
-function createTransaction(db: Db): Transaction {
+export function createTables(db: Db): Tables {
+  return {
+    incidents: createIncidents(db),
+    holds: createHolds(db),
+    records: createRecords(db),
+    requests: createRequests(db),
+    sightings: createSightings(db),
+    meta: createMeta(db),
+    tree: createTree(db),
+    pruning: createPruning(db),
+  };
+}
+
+function withRoom<T>(path: string, reserve: Pick<Reserve, 'giveUp'> | null, open: () => T): T {
+  for (;;) {
+    try {
+      return open();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      if (!reserve?.giveUp()) throw new RecorderError('storage_full', `the disk of ${path} is full: there is no room to open the store`);
+    }
+  }
+}
+
+export function createTransaction(db: Db): Transaction {
   const run = (sql: string) => {
     const statement = db.prepare(sql);
     return () => void statement.run();

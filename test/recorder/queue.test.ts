@@ -137,7 +137,7 @@ describe('a change that throws', () => {
       path.queue.submit(told('before')),
       path.queue.submit((draft) => {
         told('never')(draft);
-        draft.meta.setSynced(99, 99);
+        draft.meta.setSynced({ seq: 99, offset: 99, first: 9 });
         draft.sightings.keep('a', 'b', [1]);
         draft.afterwards(() => (effects += 1));
         throw new TypeError('no');
@@ -152,7 +152,7 @@ describe('a change that throws', () => {
     expect(steps).toEqual(['begin', 'take back', 'commit']);
     expect(reasons(path)).toEqual(['before', 'after']);
     expectSoundChain(path);
-    expect(path.store.meta.synced()).toEqual({ seq: 0, offset: 0 });
+    expect(path.store.meta.synced()).toEqual({ seq: 0, offset: 0, first: 1 });
     expect(path.store.sightings.of('a', 'b')).toEqual([]);
     expect(effects).toBe(0);
   });
@@ -231,15 +231,19 @@ describe('a batch that SQLite throws away whole', () => {
     expectSoundChain(path);
   });
 
-  it('says full as long as what comes does not fit, and goes on when it does', async () => {
+  it('says full until the store has taken what is written to try it', async () => {
     const { path, connection } = openWithConnection({});
     using _ = path;
     await path.queue.submit(told('first'));
     connection.pragma(`max_page_count = ${Number(connection.pragma('page_count', { simple: true }))}`);
     await expect(path.queue.submit(told('large', 50_000))).rejects.toMatchObject({ code: 'storage_full' });
     expect(path.queue.health).toBe('full');
+    await expect(path.queue.submit(path.room.probe)).rejects.toMatchObject({ code: 'storage_full' });
+    expect(path.queue.health).toBe('full');
     connection.pragma('max_page_count = 1000000');
     await path.queue.submit(told('large', 50_000));
+    expect(path.queue.health).toBe('full');
+    await path.queue.submit(path.room.probe);
     expect(path.queue.health).toBe('ok');
     expect(reasons(path)).toEqual(['first', 'large']);
   });

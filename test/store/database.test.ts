@@ -86,8 +86,8 @@ describe('the store', () => {
     const store = openStore(path);
     const told = execFileSync(process.execPath, [...OPENER_ARGS, path], { encoding: 'utf8' });
     expect(told).toBe(`storage_failed: ${path} is in use by another recorder\n`);
-    store.meta.setSynced(7, 42);
-    expect(store.meta.synced()).toEqual({ seq: 7, offset: 42 });
+    store.meta.setSynced({ seq: 7, offset: 42, first: 3 });
+    expect(store.meta.synced()).toEqual({ seq: 7, offset: 42, first: 3 });
     store.close();
   });
 
@@ -113,9 +113,9 @@ describe('the store', () => {
 
   it('can be read by another program while it is open', () => {
     const store = openStore(path);
-    store.meta.setSynced(7, 42);
+    store.meta.setSynced({ seq: 7, offset: 42, first: 3 });
     const reader = new Database(path, { readonly: true });
-    expect(reader.prepare(`SELECT value FROM meta WHERE key = 'synced'`).pluck().get()).toBe('7:42');
+    expect(reader.prepare(`SELECT value FROM meta WHERE key = 'synced'`).pluck().get()).toBe('7:42:3');
     reader.close();
     store.close();
   });

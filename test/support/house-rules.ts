@@ -10,8 +10,8 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['incident/'],
   ['store/', 'policy/', 'access/'],
   ['recorder/'],
-  ['observers/'],
-  ['http/', 'cli/', 'config.ts'],
+  ['observers/', 'config.ts'],
+  ['http/', 'cli/'],
   ['house.ts'],
   ['main.ts', 'cli.ts'],
 ];

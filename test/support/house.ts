@@ -68,6 +68,7 @@ export async function openTestHouse({ policy, tokens, env = {}, now, monotonic }
     SERVICE_TOKEN_PATH: join(dir, 'service-token'),
     ...(tokens && { TOKENS_PATH: join(dir, 'tokens.yaml') }),
     CHECKPOINT_ORIGIN: 'test/incident-recorder',
+    STORE_RESERVE_BYTES: '0',
     ...env,
   });
   const onBroken = (error: unknown) => {

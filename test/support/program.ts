@@ -55,6 +55,7 @@ export async function startProgram({ env = {}, dir, flags = FLAGS, under = [] }:
     CONTAINMENT_POLICY_PATH: join(ROOT, 'policy/incident-containment.yaml'),
     AUDIT_LOG_PATH: join(folder, 'audit.jsonl'),
     SERVICE_TOKEN_PATH: token,
+    STORE_RESERVE_BYTES: '0',
     ...env,
   };
   let output = '';
@@ -114,7 +115,7 @@ export async function startProgram({ env = {}, dir, flags = FLAGS, under = [] }:
 /** Runs the program where it is expected to refuse to start. */
 export async function runToEnd(env: Record<string, string>): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [...FLAGS, PROGRAM], {
-    env: { PATH: process.env['PATH'], ...env },
+    env: { PATH: process.env['PATH'], STORE_RESERVE_BYTES: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

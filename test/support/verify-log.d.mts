@@ -1,2 +1,12 @@
-/** What `verifyLog` found. `offset` is that of the first bad line. */
-export function verifyLog(path: string): { records: number; fault: string | null; offset: number; torn: boolean; last: string };
+interface Found {
+  records: number;
+  fault: string | null;
+  offset: number;
+  torn: boolean;
+  last: string;
+  leaves: string[];
+}
+/** What it found in one file, or in several, oldest first. `offset` is that of the first bad line. */
+export function verifyLog(paths: string | readonly string[]): Found;
+/** What is wrong with it by a checkpoint that somebody held, or null. */
+export function faultByCheckpoint(log: Found, note: string, key: string): string | null;

@@ -1,17 +1,29 @@
-// Verifies an audit log and shares no code with src: node test/support/verify-log.mjs FILE
-// The format it knows is the one in src/audit/README.md: raw bytes, a fixed tail, and nothing re-serialised.
+// Verifies an audit log and shares no code with src: node test/support/verify-log.mjs FILE… [--checkpoint NOTE --pubkey KEY]
+// The format it knows is the one in src/audit/README.md: raw bytes, a fixed tail, and nothing re-serialised. Files oldest first.
 
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey, verify } from 'node:crypto';
 import { readFileSync, realpathSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 
 const TAIL = /^,"hash":"([0-9a-f]{64})"\}$/;
+const sha256 = (...parts) => {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+};
 
-/** @returns {{ records: number, fault: string | null, offset: number, torn: boolean, last: string }} `offset` of the first bad line */
-export function verifyLog(path) {
-  const bytes = readFileSync(path);
+/** The bytes of a log over one or more files. */
+function bytesOf(paths) {
+  return Buffer.concat([paths].flat().map((path) => (path.endsWith('.gz') ? gunzipSync(readFileSync(path)) : readFileSync(path))));
+}
+
+/** @returns {{ records: number, fault: string | null, offset: number, torn: boolean, last: string, leaves: string[] }} `offset` of the first bad line */
+export function verifyLog(paths) {
+  const bytes = bytesOf(paths);
+  const leaves = [];
   let [seq, prev, at] = [0, '0'.repeat(64), 0];
-  const bad = (fault) => ({ records: seq, fault, offset: at, torn: false, last: prev });
+  const bad = (fault) => ({ records: seq, fault, offset: at, torn: false, last: prev, leaves });
   for (let end = bytes.indexOf(10, at); end >= 0; end = bytes.indexOf(10, at)) {
     const line = bytes.subarray(at, end);
     const tail = TAIL.exec(line.subarray(-75).toString('latin1'));
@@ -19,15 +31,42 @@ export function verifyLog(path) {
     if (!tail) return bad('no hash at its end');
     if (!body.toString('latin1').startsWith(`{"v":1,"seq":${seq + 1},"ts":"`)) return bad(`not record ${seq + 1}`);
     if (!body.subarray(-74).toString('latin1').endsWith(`,"prev":"${prev}"`)) return bad('prev is not the hash before it');
-    if (createHash('sha256').update(Buffer.of(0)).update(body).digest('hex') !== tail[1]) return bad('hash does not fit');
+    if (sha256(Buffer.of(0), body).toString('hex') !== tail[1]) return bad('hash does not fit');
     [seq, prev, at] = [seq + 1, tail[1], end + 1];
+    leaves.push(prev);
   }
-  return { records: seq, fault: null, offset: at, torn: at < bytes.length, last: prev };
+  return { records: seq, fault: null, offset: at, torn: at < bytes.length, last: prev, leaves };
+}
+
+/** The root of RFC 6962 over leaf hashes, as its definition says it. */
+function rootOf(leaves) {
+  if (leaves.length === 0) return sha256();
+  if (leaves.length === 1) return Buffer.from(leaves[0], 'hex');
+  let split = 1;
+  while (split * 2 < leaves.length) split *= 2;
+  return sha256(Buffer.of(1), rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split)));
+}
+
+/** What is wrong with a log by a signed checkpoint that somebody held, or null. `key` is a verifier key, of which only the bytes are used. */
+export function faultByCheckpoint({ leaves }, note, key) {
+  const [text, signature] = note.split('\n\n— ');
+  const [origin, size, root] = text.split('\n');
+  const raw = Buffer.from(key.replace(/^[^+]*\+[0-9a-f]{8}\+/, ''), 'base64').subarray(1);
+  const publicKey = createPublicKey({ key: Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]), format: 'der', type: 'spki' });
+  const signed = Buffer.from(signature.trim().split(' ')[1], 'base64').subarray(4);
+  if (!signature.startsWith(`${origin} `) || !verify(null, Buffer.from(`${text}\n`), publicKey, signed)) return 'the signature is not good';
+  if (leaves.length < Number(size)) return `the log has ${leaves.length} records; the checkpoint covers ${size}`;
+  return rootOf(leaves.slice(0, Number(size))).toString('base64') === root ? null : 'the root is another';
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
-  const { records, fault, offset, torn, last } = verifyLog(process.argv[2] ?? '');
-  if (fault) console.log(`bad: ${fault} (byte ${offset}); the ${records} records before it are sound`);
-  else console.log(`sound: ${records} records${torn ? ', and a torn last line' : ''}; last hash ${last}`);
-  process.exitCode = fault ? 3 : torn ? 4 : 0;
+  const named = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined);
+  const [note, key] = [named('--checkpoint'), named('--pubkey')];
+  const files = process.argv.slice(2).filter((each) => !each.startsWith('--') && each !== note && each !== key);
+  const log = verifyLog(files);
+  const held = note && key ? faultByCheckpoint(log, readFileSync(note, 'utf8'), key) : null;
+  if (log.fault) console.log(`bad: ${log.fault} (byte ${log.offset}); the ${log.records} records before it are sound`);
+  else console.log(`sound: ${log.records} records${log.torn ? ', and a torn last line' : ''}; last hash ${log.last}`);
+  if (note && key) console.log(held ? `bad: ${held}` : 'the checkpoint holds');
+  process.exitCode = log.fault || held ? 3 : log.torn ? 4 : 0;
 }

@@ -13,9 +13,11 @@ import { builtInPolicy } from '../../src/policy/built-in.ts';
 import { parsePolicy } from '../../src/policy/load.ts';
 import type { Caller } from '../../src/recorder/caller.ts';
 import { type Queue, type QueueParts, createQueue } from '../../src/recorder/queue.ts';
+import { type Room, createRoom } from '../../src/recorder/room.ts';
 import { type Recorder, createRecorder } from '../../src/recorder/recorder.ts';
 import type { Reported } from '../../src/recorder/occurrence.ts';
 import type { Changed, StepRequest } from '../../src/recorder/steps.ts';
+import { openReserve } from '../../src/store/reserve.ts';
 import type { Transaction } from '../../src/store/store.ts';
 import { type Store, openStore } from '../../src/store/store.ts';
 import { type AuditRecord, aReport, createClock } from './house.ts';
@@ -27,6 +29,7 @@ export interface WritePath extends Disposable {
   readonly dir: string;
   readonly store: Store;
   readonly queue: Queue;
+  readonly room: Room;
   readonly recorder: Recorder;
   readonly log: Log;
   readonly clock: ReturnType<typeof createClock>;
@@ -51,25 +54,35 @@ export interface WritePathOptions {
   /** Text of a policy file; none = the built-in table. */
   policy?: string;
   maxBytes?: number;
+  /** Of the reserve, which nobody builds unless the test does; 0 unless another size is given. */
+  reserveBytes?: number;
   onCommit?: () => void;
   onBroken?: QueueParts['onBroken'];
   /** The transaction that the queue is given instead of the store's own. */
   around?: (transaction: Transaction) => Transaction;
 }
 
-export function openWritePath({ policy, maxBytes = 2 ** 31, around = (own) => own, ...options }: WritePathOptions = {}): WritePath {
+export function openWritePath({
+  policy,
+  maxBytes = 2 ** 31,
+  reserveBytes = 0,
+  around = (own) => own,
+  ...options
+}: WritePathOptions = {}): WritePath {
   const dir = mkdtempSync(join(tmpdir(), 'recorder-'));
   const path = join(dir, 'incidents.db');
   const clock = createClock();
   const logged: WritePath['logged'] = [];
   const log = createLog({ level: 'debug', journal: false, write: (line) => logged.push(JSON.parse(line)) });
   const open = (text: string | undefined) => {
-    const store = openStore(path);
+    const reserve = openReserve(`${path}.reserve`, reserveBytes);
+    const store = openStore(path, reserve);
+    const room = createRoom({ reserve, usedBytes: store.usedBytes(), maxBytes, log });
     const queue = createQueue({
       store: { ...store, transaction: around(store.transaction) },
       policy: text === undefined ? builtInPolicy() : parsePolicy('policy.yaml', text),
       now: clock.now,
-      maxBytes,
+      room,
       onCommit: options.onCommit ?? (() => {}),
       onBroken:
         options.onBroken ??
@@ -77,7 +90,7 @@ export function openWritePath({ policy, maxBytes = 2 ** 31, around = (own) => ow
           throw error;
         }),
     });
-    return { store, queue, recorder: createRecorder({ queue, log }) };
+    return { store, queue, room, recorder: createRecorder({ queue, log }) };
   };
   let parts = open(policy);
   let db: Database.Database | null = null;
@@ -97,6 +110,9 @@ export function openWritePath({ policy, maxBytes = 2 ** 31, around = (own) => ow
     },
     get queue() {
       return parts.queue;
+    },
+    get room() {
+      return parts.room;
     },
     get recorder() {
       return parts.recorder;

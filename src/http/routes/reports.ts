@@ -15,12 +15,11 @@ import { markOf, traceIdOf } from '../headers.ts';
 import { linesOf } from '../lines.ts';
 import type { Pace } from '../pace.ts';
 import { SECURITY_HEADERS, refusalFor } from '../problem.ts';
-import { incidentReply, raw } from '../reply.ts';
+import { NDJSON, incidentReply, raw } from '../reply.ts';
 import { sendAndDrain } from '../send.ts';
 
 const MAX_BATCH_BYTES = 1024 * 1024;
 const MAX_LINES = 1000;
-const NDJSON = 'application/x-ndjson';
 
 export interface ReportParts {
   recorder: Pick<Recorder, 'report'>;

@@ -1,0 +1,147 @@
+// What is held against a log besides its own chain: receipts, signed checkpoints, the key that was pinned. One pass, bounded memory.
+
+import { RecorderError } from '../errors.ts';
+import { parseCheckpoint } from './checkpoint.ts';
+import { type Range, append, emptyRange, join, rootOf, subtreesOf } from './merkle.ts';
+import { type VerifierKey, isSignedBy, keyIn, openNote } from './note.ts';
+
+export interface Receipt {
+  readonly seq: number;
+  /** 64 hex digits */
+  readonly hash: string;
+}
+
+export interface HeldCheckpoint {
+  /** Where it came from, for the reader. */
+  readonly name: string;
+  /** The signed note. */
+  readonly note: string;
+}
+
+export interface Held {
+  readonly receipts: readonly Receipt[];
+  readonly checkpoints: readonly HeldCheckpoint[];
+  /** Keys that were pinned; none: signatures are not looked at. */
+  readonly keys: readonly VerifierKey[];
+}
+
+/** One thing that is held, and whether the log stands up to it. */
+export interface Finding {
+  readonly held: 'receipt' | 'checkpoint' | 'key' | 'pruned';
+  readonly ok: boolean;
+  /** A sentence. */
+  readonly text: string;
+}
+
+/** What the log says of itself, as far as it matters here. */
+interface Told {
+  /** Seq and verifier key, each time that the log was opened under it. */
+  readonly keys: { readonly seq: number; readonly key: string }[];
+  pruned: Range | null;
+}
+
+export interface Trial {
+  /** To be told of every sound record, in order. */
+  readonly onRecord: (seq: number, hash: string, line: Buffer) => void;
+  /** What came of it, given the seqs of the first and the last sound record. */
+  findings(first: number, last: number): Finding[];
+}
+
+/** @throws RecorderError "invalid_parameter" for a checkpoint that is none */
+export function createTrial({ receipts, checkpoints, keys }: Held): Trial {
+  const wanted = new Map(receipts.map(({ seq, hash }) => [seq, hash]));
+  const held = checkpoints.map(({ name, note }) => ({ name, note, ...readCheckpoint(name, note) }));
+  const sizes = new Set(held.map(({ size }) => size));
+  const told: Told = { keys: [], pruned: null };
+  const matched = new Set<number>();
+  const rangeAt = new Map<number, Range>();
+  let range: Range | null = null;
+
+  const treeOf = (size: number): Range | null => {
+    const part = rangeAt.get(size);
+    if (part?.begin === 0) return part;
+    if (told.pruned?.end === size) return told.pruned;
+    return part && told.pruned?.end === part.begin ? join(told.pruned, part) : null;
+  };
+
+  const ofCheckpoint = ({ name, note, origin, size, root }: (typeof held)[number], first: number, last: number): Finding => {
+    const bad = (text: string): Finding => ({ held: 'checkpoint', ok: false, text: `${name}: ${text}` });
+    const signer = keys.find((key) => isSignedBy(note, key));
+    if (keys.length > 0 && !signer) return bad(`is not signed by ${keys.length === 1 ? 'the key' : 'one of the keys'} given`);
+    if (signer && signer.name !== origin) return bad(`is of the log ${origin}; the key is of ${signer.name}`);
+    if (size > last) return bad(`the log ends with record ${last}; the checkpoint covers ${size}`);
+    const tree = size === 0 ? emptyRange() : treeOf(size);
+    if (!tree) return bad(`covers ${size} records, of which those before ${first} are not there to be checked`);
+    if (rootOf(tree) !== root) return bad(`the first ${size} records are not the ones that it covers`);
+    const unchecked = signer ? '' : '; its signature was not checked, since no key was given';
+    return { held: 'checkpoint', ok: true, text: `${name}: the first ${size} records are the ones that it covers${unchecked}` };
+  };
+
+  const ofKeys = (): Finding[] =>
+    told.keys.flatMap(({ seq, key }): Finding[] => {
+      const text = `record ${seq} puts the log under the key ${key}`;
+      if (keys.length === 0) return [];
+      const ok = keys.some((pinned) => keyIn(pinned.text) === keyIn(key));
+      return [{ held: 'key', ok, text: ok ? text : `${text}, which is not ${keys.length === 1 ? 'the one' : 'among those'} given` }];
+    });
+
+  const ofPruned = (first: number): Finding[] => {
+    if (first === 1) return [];
+    const ok = told.pruned?.end === first - 1;
+    const text = ok
+      ? `records 1 to ${first - 1} were pruned, as the log itself tells`
+      : `the log begins with record ${first}; what came before it is missing, and no record of the log says that it was pruned`;
+    return [{ held: 'pruned', ok, text }];
+  };
+
+  return {
+    onRecord(seq, hash, line) {
+      if (wanted.get(seq) === hash) matched.add(seq);
+      if (isOfLog(line, seq)) hear(told, seq, line);
+      if (sizes.size === 0) return;
+      range = append(range ?? emptyRange(seq - 1), hash);
+      if (sizes.has(seq)) rangeAt.set(seq, range);
+    },
+    findings(first, last) {
+      const ofReceipts = receipts.map(({ seq }): Finding => {
+        const ok = matched.has(seq);
+        return { held: 'receipt', ok, text: `record ${seq} is ${ok ? '' : 'not '}the one of the receipt` };
+      });
+      return [...ofPruned(first), ...ofKeys(), ...ofReceipts, ...held.map((each) => ofCheckpoint(each, first, last))];
+    },
+  };
+}
+
+/** `{"v":1,"seq":` … `,"ts":"` … `","type":"` without the digits of the seq. */
+const BEFORE_TYPE = 54;
+
+/** Whether a sound line may tell of the log itself: its type begins with `log.` or `key.` */
+function isOfLog(line: Buffer, seq: number): boolean {
+  const type = line.toString('latin1', BEFORE_TYPE + String(seq).length, BEFORE_TYPE + String(seq).length + 4);
+  return type === 'log.' || type === 'key.';
+}
+
+function hear(told: Told, seq: number, line: Buffer): void {
+  const { type, data } = JSON.parse(line.toString('utf8')) as { type: string; data: Record<string, unknown> };
+  if (type === 'log.opened') told.keys.push({ seq, key: String(data['public_key']) });
+  if (type === 'key.changed') told.keys.push({ seq, key: String(data['new']) });
+  if (type === 'log.pruned') {
+    const { to, hashes } = data;
+    // Whoever wrote the log may have written anything: what is no frontier of a tree tells nothing.
+    if (typeof to !== 'number' || !Number.isSafeInteger(to) || to < 1 || !Array.isArray(hashes)) return;
+    if (!hashes.every(isHash) || hashes.length !== subtreesOf(0, to).length) return;
+    told.pruned = { begin: 0, end: to, hashes };
+  }
+}
+
+function isHash(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+}
+
+function readCheckpoint(name: string, note: string) {
+  try {
+    return parseCheckpoint(openNote(note).text);
+  } catch (error) {
+    throw new RecorderError('invalid_parameter', `${name} ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

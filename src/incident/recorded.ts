@@ -1,0 +1,24 @@
+// A record of the audit log read back: what happened, to what, by whom, and what its kind carries.
+
+import type { EventType, Events } from './events.ts';
+
+interface RecordOf<T extends EventType> {
+  readonly seq: number;
+  /** ISO 8601 UTC with milliseconds. */
+  readonly ts: string;
+  readonly type: T;
+  /** The incident or hold that it is about, or null. */
+  readonly id: string | null;
+  readonly actor: string;
+  readonly data: Events[T];
+  /** 64 hex digits */
+  readonly hash: string;
+}
+
+/** `type` tells which data it carries. */
+export type Recorded = { [T in EventType]: RecordOf<T> }[EventType];
+
+/** @param line of a log that was verified: what it holds is the recorder's own. @throws SyntaxError when it is no JSON */
+export function readRecord(line: string): Recorded {
+  return JSON.parse(line) as Recorded;
+}

@@ -1,0 +1,99 @@
+// Where the log stands when the recorder starts: which of it is durable, and what of it is no copy of the store.
+//
+// A line is written only once its record is durable in the store. A crash leaves it whole, torn or missing, but never other than
+// its record, and never whole and unknown to the store. All else is tampering, or a restore: that file is kept aside, untouched.
+
+import { type LogFile, endsOf, openLogFile } from '../audit/file.ts';
+import { headOf, isIntact } from '../audit/record.ts';
+import { keepAside, oldSegmentsOf } from '../audit/segments.ts';
+import type { Store } from '../store/store.ts';
+
+/** The last record that is durable in the newest file, the offset at which its line ends, and the first record of that file. */
+export interface Synced {
+  readonly seq: number;
+  readonly offset: number;
+  readonly first: number;
+}
+
+/** A file that was kept aside under the name `file`. */
+export interface Damage {
+  readonly file: string;
+  readonly reason: string;
+  /** Whether it holds a record that the store does not: then the store is not the one that the log was last kept with. */
+  readonly beyond: boolean;
+}
+
+export interface Standing {
+  readonly file: LogFile;
+  readonly durable: Synced;
+  readonly damaged: readonly Damage[];
+}
+
+type Records = Pick<Store['records'], 'line' | 'first'>;
+
+/** @param known what was durable when the recorder last ran */
+export function standingOf({ path, known, records, now }: { path: string; known: Synced; records: Records; now: () => Date }): Standing {
+  const damaged: Damage[] = [];
+  const aside = (damagedPath: string, reason: string) => {
+    const beyond = isBeyond(endsOf(damagedPath)?.last ?? '', records);
+    damaged.push({ file: keepAside(damagedPath, now()), reason, beyond });
+  };
+  const begin = beginOf(path, known, records, aside);
+  const file = openLogFile(path);
+  const found = placeOf(file, known, begin, records);
+  const reason = 'reason' in found ? found.reason : faultBehind(file, found, records);
+  if (reason === null && !('reason' in found)) return { file, durable: found, damaged };
+  file.close();
+  aside(path, String(reason));
+  return { file: openLogFile(path), durable: { first: begin, seq: begin - 1, offset: 0 }, damaged };
+}
+
+/** The record that the newest file begins with: the one after the last of the older files. */
+function beginOf(path: string, known: Synced, records: Records, aside: (path: string, reason: string) => void): number {
+  for (const segment of oldSegmentsOf(path).toReversed()) {
+    // What was compressed since is looked at in the background only; the recorder's own newest old file is not.
+    if (segment.path.endsWith('.gz')) return Math.max(known.first, segment.first);
+    const ends = endsOf(segment.path);
+    const seq = headOf(ends?.last ?? '')?.seq ?? 0;
+    if (ends && seq >= segment.first && ends.last === records.line(seq) && ends.first === records.line(segment.first)) return seq + 1;
+    aside(segment.path, `it does not begin with record ${segment.first} and end with a later one as the store holds them`);
+  }
+  return records.first();
+}
+
+/** A whole record which the store does not hold. */
+function isBeyond(line: string, records: Records): boolean {
+  const head = headOf(line);
+  return head !== null && isIntact(line) && records.line(head.seq) !== line;
+}
+
+/** How much of the file is durable for sure, or why it is not the file that the recorder last wrote. */
+function placeOf(file: LogFile, known: Synced, begin: number, records: Records): Synced | { reason: string } {
+  const nothing = { first: begin, seq: begin - 1, offset: 0 };
+  // Nothing was durable in it yet: it is empty, or begins as it must, or is somebody else's. Perhaps it was begun and not remembered.
+  if (known.seq < begin) {
+    const [first] = file.linesFrom(0);
+    const isOurs = file.size === 0 || (records.line(begin) !== null && (first === undefined || first.line === records.line(begin)));
+    return isOurs ? nothing : { reason: 'the file was not written from this store' };
+  }
+  if (file.size < known.offset) return { reason: `the file is ${file.size} bytes long; ${known.offset} were durable` };
+  const line = records.line(known.seq);
+  if (line === null) return { reason: `the store no longer holds record ${known.seq}` };
+  if (known.first !== begin) return { reason: `no older file holds records ${begin} to ${known.first - 1}` };
+  return file.lineEndingAt(known.offset) === line
+    ? known
+    : { reason: `the line that ends at byte ${known.offset} is not record ${known.seq}` };
+}
+
+/** Whole records behind the durable part which the store does not hold: then the store is an older copy that was put back. */
+function faultBehind(file: LogFile, { seq, offset }: Synced, records: Records): string | null {
+  let next = seq + 1;
+  for (const { line } of file.linesFrom(offset)) {
+    if (line !== records.line(next)) {
+      const isRecord = headOf(line)?.seq === next && isIntact(line);
+      return isRecord ? `the file holds a record ${next} which the store does not hold` : null;
+    }
+    next += 1;
+  }
+  return null;
+}

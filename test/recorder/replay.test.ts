@@ -1,0 +1,162 @@
+// Records told again: onto an older copy of a store, out of a log that was cut short anywhere, and never where they make no sense.
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { GENESIS, seal } from '../../src/audit/record.ts';
+import { readRecord } from '../../src/incident/recorded.ts';
+import { viewOf } from '../../src/incident/view.ts';
+import { createReplay } from '../../src/recorder/replay.ts';
+import { type Building, openBuilding } from '../../src/store/building.ts';
+import { compareStores } from '../../src/store/compare.ts';
+import { openStore } from '../../src/store/store.ts';
+import { openFolder } from '../support/folder.ts';
+import { type Life, deeds, openLife } from '../support/life.ts';
+import { aPolicy, openWritePath } from '../support/write-path.ts';
+
+/** Tells lines to a store that is not there yet. */
+function tell(path: string, lines: readonly string[], more: (building: Building) => void = () => {}): number {
+  using building = openBuilding(path);
+  const replay = createReplay(building);
+  building.transaction.begin();
+  lines.forEach((line) => replay.take(line));
+  const added = replay.finish();
+  building.transaction.commit();
+  more(building);
+  building.finish();
+  return added;
+}
+
+/** All incidents as the API shows them, and every hold that is live. */
+function truthOf({ incidents }: Pick<Building, 'incidents'>, lines: readonly string[]): string {
+  const ids = lines.map(readRecord).flatMap(({ type, id }) => (type === 'incident.reported' ? [String(id)] : []));
+  return JSON.stringify(ids.map((id) => incidents.byId(id)).map((kept) => kept && viewOf(kept.incident)));
+}
+
+/** What no store may hold: a hold that nobody owns or can release, an action whose hold is not there, a word that is not true. */
+function contradictionsIn(path: string): unknown[] {
+  const db = new Database(path, { readonly: true });
+  const found = [
+    `SELECT id FROM holds h WHERE live = 1 AND NOT EXISTS (SELECT 1 FROM incident_actions WHERE hold = h.seq AND ended = 0)`,
+    `SELECT * FROM incident_actions WHERE (hold IS NULL) <> (completed_at IS NOT NULL)`,
+    `SELECT id FROM incidents WHERE (state = 'open' AND contained_at IS NOT NULL) OR (state = 'contained' AND contained_at IS NULL)`,
+  ].flatMap((sql) => db.prepare(sql).all());
+  db.close();
+  return found;
+}
+
+describe('a log that was cut short anywhere', () => {
+  it('gives whole changes: what was promised by the last of them is on record', async () => {
+    let completed = 0;
+    await fc.assert(
+      fc.asyncProperty(deeds(25), async (all) => {
+        using life = await openLife();
+        const truths = new Map([[life.lines().length, truthOf(life.path.store, life.lines())]]);
+        for (const each of all) {
+          await life.live([each]);
+          truths.set(life.lines().length, truthOf(life.path.store, life.lines()));
+        }
+        const lines = life.lines();
+        const ends = [...truths.keys()];
+        for (let end = ends[0] ?? 0; end <= lines.length; end += 1) {
+          const path = join(life.path.dir, `cut-${end}.db`);
+          let truth = '';
+          const added = tell(path, lines.slice(0, end), (building) => {
+            const head = building.records.after(0, 1e9, 1e9).map(({ line }) => line);
+            truth = truthOf(building, head);
+          });
+          completed += Math.sign(added);
+          if (ends.includes(end)) expect(added).toBe(0);
+          expect(contradictionsIn(path)).toEqual([]);
+          // A start is told by several records, which stand for themselves; all else is there whole, or not at all.
+          expect([truths.get(ends.findLast((each) => each <= end) ?? 0), truths.get(ends.find((each) => each >= end) ?? 0)]).toContain(truth);
+        }
+      }),
+      { numRuns: 15 },
+    );
+    expect(completed).toBeGreaterThan(20);
+  }, 120_000);
+
+  it('keeps the report whose holds were lost with the end of the log, and later records follow', async () => {
+    using path = openWritePath({ policy: aPolicy('auto_contain: true, actions: [freeze_agent, quarantine_model]') });
+    const { incident } = await path.report({ evidence: { model_path: '/a:b' } });
+    const [first = ''] = path.store.records.after(0, 1, 1).map(({ line }) => line);
+    using folder = openFolder();
+    const file = join(folder.path, 'cut.db');
+    expect(tell(file, [first])).toBe(3);
+    using scope = new DisposableStack();
+    const store = openStore(file);
+    scope.defer(() => store.close());
+    const kept = store.incidents.byId(incident.id);
+    expect(kept?.incident).toEqual(incident);
+    expect(store.records.after(0, 9, 1e9).map(({ line }) => readRecord(line).type)).toEqual([
+      ...['incident.reported', 'hold.recorded', 'hold.recorded', 'incident.contained'],
+    ]);
+    expect(store.holds.live('quarantine_model', { type: 'model', id: '/a:b' })?.id).toBe(incident.containment.actions[1]?.hold_id);
+  });
+});
+
+describe('records that an older copy of a store lacks', () => {
+  it('make it what it was', async () => {
+    await fc.assert(
+      fc.asyncProperty(deeds(30), deeds(30), async (before, after) => {
+        using life = await openLife();
+        await life.live(before);
+        const copy = join(life.path.dir, 'copy.db');
+        await life.path.db.backup(copy);
+        await life.live(after);
+        const store = openStore(copy);
+        const replay = createReplay(store);
+        store.transaction.begin();
+        for (const line of life.lines().slice(replay.head.seq)) replay.take(line);
+        expect(replay.finish()).toBe(0);
+        store.transaction.commit();
+        store.close();
+        expect(compareStores(life.database, copy)).toEqual([]);
+      }),
+      { numRuns: 30 },
+    );
+  }, 120_000);
+});
+
+describe('a record that makes no sense where it stands', () => {
+  const ts = '2026-03-13T08:15:30.123Z';
+  const about = (type: string, id: string | null, data: object) => seal(GENESIS, { ts, type, id, actor: 'a', data }).line;
+
+  async function refusalOf(lines: (life: Life) => string[]): Promise<unknown> {
+    using life = await openLife();
+    const path = join(life.path.dir, 'new.db');
+    try {
+      return tell(path, lines(life));
+    } catch (error) {
+      return error;
+    }
+  }
+
+  it.each<[string, string, string]>([
+    ['of a kind that nobody knows', about('incident.forgotten', null, {}), 'it is of a kind that this version does not know'],
+    [
+      'about an incident that nobody has told of',
+      about('incident.noted', 'INC-1', { note: 'n', request: null }),
+      'it is about INC-1, of which no record before it tells',
+    ],
+    ['that lacks what its kind carries', about('incident.reported', 'INC-1', {}), ''],
+    ['that is none', 'dear diary', 'it is no record of ours'],
+  ])('is refused: one %s', async (_, line, reason) => {
+    expect(await refusalOf(() => [line])).toMatchObject({
+      code: 'storage_failed',
+      message: expect.stringContaining(`record 1 of the log cannot be told again: ${reason}`),
+    });
+  });
+
+  it('is refused: one after a gap, and one told twice', async () => {
+    expect(await refusalOf((life) => life.lines().toSpliced(1, 1))).toMatchObject({ message: expect.stringContaining('it is record 3') });
+    expect(await refusalOf((life) => [...life.lines().slice(0, 2), ...life.lines().slice(1, 2)])).toMatchObject({
+      message: expect.stringContaining('record 3 of the log cannot be told again: it is record 2'),
+    });
+  });
+
+  it('is refused when a log does not begin with record 1, and nothing in it tells of what came before', async () => {
+    expect(await refusalOf((life) => life.lines().slice(2))).toMatchObject({ message: expect.stringContaining('record 2 of the log') });
+  });
+});
