@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { EXIT, runCommand } from './cli/output.ts';
+import { type PruneOptions, prune } from './cli/prune.ts';
 import { type RebuildOptions, rebuild } from './cli/rebuild.ts';
 import { type VerifyOptions, verify } from './cli/verify.ts';
 import { VERSION } from './version.ts';
@@ -29,6 +30,17 @@ audit
     '\nExit codes: 0 sound, 3 tampered with, 4 only a torn last line.\n\nExample:\n  incident-recorder audit verify var/audit.jsonl --receipt 5:9c56cc51… --checkpoint held.checkpoint --pubkey host/incident-recorder+…',
   )
   .action(async (log: string[], options: VerifyOptions) => runCommand(async () => verify(log, options)));
+
+audit
+  .command('prune')
+  .description('removes the oldest files of the log, and tells again what is still needed of them')
+  .requiredOption('--before <instant>', 'files of which every record is older go, such as 2026-03-13; at least 24 hours ago')
+  .option('--json', 'one JSON object instead of sentences', false)
+  .addHelpText(
+    'after',
+    '\nThe service must be stopped: no request can remove a record. Its environment (AUDIT_LOG_PATH, DATABASE_PATH, …) says where all is.\nOnly what a signed checkpoint covers is removed. Exit codes: 0 done, 2 refused, 1 the service is running.\n\nExample:\n  incident-recorder audit prune --before 2026-01-01',
+  )
+  .action(async (options: PruneOptions) => runCommand(async () => prune(options)));
 
 program
   .command('rebuild')

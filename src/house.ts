@@ -10,6 +10,7 @@ import { type Config, isLoopback } from './config.ts';
 import { createApp } from './http/app.ts';
 import { createPace } from './http/pace.ts';
 import { auditRoutes } from './http/routes/audit.ts';
+import { evidenceRoutes } from './http/routes/evidence.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { incidentRoutes } from './http/routes/incidents.ts';
 import { problemRoutes } from './http/routes/problems.ts';
@@ -19,6 +20,7 @@ import { statsRoutes } from './http/routes/stats.ts';
 import { stepRoutes } from './http/routes/steps.ts';
 import { type HttpServer, createHttpServer } from './http/server.ts';
 import type { Log } from './log.ts';
+import { createEvidence } from './observers/evidence.ts';
 import { createHealth } from './observers/health.ts';
 import { OURSELVES } from './recorder/caller.ts';
 import { createConfiguration, loadAtStart } from './recorder/configuration.ts';
@@ -124,6 +126,7 @@ export async function openHouse({
     routes: [
       ...healthRoutes({ health: createHealth({ store, queue, ledger, isDraining }) }),
       ...incidentRoutes({ store }),
+      ...evidenceRoutes({ store, evidence: createEvidence({ store, checkpoints: ledger.checkpoints, key }), log }),
       ...statsRoutes({ store }),
       ...reportRoutes({ recorder, pace, refusals, policy: inForce }),
       ...stepRoutes({ recorder }),

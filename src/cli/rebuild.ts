@@ -40,6 +40,8 @@ function tell({ first, last, hash, fault, torn, added }: Rebuilt, to: string): s
   return [
     `${to} holds what records ${first} to ${last} tell; the last has hash ${hash}`,
     ...(torn > 0 ? [`the last line is torn and was left out: ${torn} bytes without an end, as a crash leaves them`] : []),
-    ...(added > 0 ? [`the log ends within a change; ${added} records were added that end it, and the service will write them to the log`] : []),
+    ...(added > 0
+      ? [`the log ends within a change; ${added} records were added that end it, and the service will write them to the log`]
+      : []),
   ];
 }

@@ -18,6 +18,19 @@ interface RecordOf<T extends EventType> {
 /** `type` tells which data it carries. */
 export type Recorded = { [T in EventType]: RecordOf<T> }[EventType];
 
+/** The SHA-256 of the policy by which something was decided that a record tells of; null when it tells of no decision. */
+export function policyOf(record: Recorded): string | null {
+  switch (record.type) {
+    case 'incident.reported':
+    case 'incident.joined':
+      return record.data.decided_by.policy_sha256;
+    case 'incident.kept':
+      return record.data.incident.decided_by.policy_sha256;
+    default:
+      return null;
+  }
+}
+
 /** @param line of a log that was verified: what it holds is the recorder's own. @throws SyntaxError when it is no JSON */
 export function readRecord(line: string): Recorded {
   return JSON.parse(line) as Recorded;

@@ -1,7 +1,7 @@
 // What an incident is after each of its records: the fold that tells its life again from the audit log alone. Pure.
 
 import { type ActionState, isNews } from './containment.ts';
-import type { Events, OrderedAction } from './events.ts';
+import type { OrderedAction } from './events.ts';
 import type { Incident, Kept } from './incident.ts';
 import type { Recorded } from './recorded.ts';
 import { moreSevere } from './vocabulary.ts';

@@ -50,7 +50,11 @@ export function standingOf({ path, known, records, now }: { path: string; known:
 
 /** The record that the newest file begins with: the one after the last of the older files. */
 function beginOf(path: string, known: Synced, records: Records, aside: (path: string, reason: string) => void): number {
-  for (const segment of oldSegmentsOf(path).toReversed()) {
+  const kept = records.first();
+  // Below are what a pruning has left that was cut short.
+  for (const segment of oldSegmentsOf(path)
+    .filter(({ first }) => first >= kept)
+    .toReversed()) {
     // What was compressed since is looked at in the background only; the recorder's own newest old file is not.
     if (segment.path.endsWith('.gz')) return Math.max(known.first, segment.first);
     const ends = endsOf(segment.path);
@@ -58,7 +62,7 @@ function beginOf(path: string, known: Synced, records: Records, aside: (path: st
     if (ends && seq >= segment.first && ends.last === records.line(seq) && ends.first === records.line(segment.first)) return seq + 1;
     aside(segment.path, `it does not begin with record ${segment.first} and end with a later one as the store holds them`);
   }
-  return records.first();
+  return kept;
 }
 
 /** A whole record which the store does not hold. */

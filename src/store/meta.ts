@@ -15,12 +15,15 @@ export interface Meta {
   probe(): void;
   /** True the first time a policy text is kept. */
   keepPolicy(sha256: string, text: string): boolean;
+  /** The text of a policy; null when it is not kept. */
+  policy(sha256: string): string | null;
 }
 
 export function createMeta(db: Db): Meta {
   const get = db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck();
   const set = db.prepare<[string, string]>('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value');
-  const policy = db.prepare<[string, string]>('INSERT INTO policies VALUES (?, ?) ON CONFLICT DO NOTHING');
+  const keepPolicy = db.prepare<[string, string]>('INSERT INTO policies VALUES (?, ?) ON CONFLICT DO NOTHING');
+  const policy = db.prepare<[string], string>('SELECT text FROM policies WHERE sha256 = ?').pluck();
   return {
     verifierKey: () => get.get('verifier_key') ?? null,
     setVerifierKey: (key) => void set.run('verifier_key', key),
@@ -30,6 +33,7 @@ export function createMeta(db: Db): Meta {
     },
     setSynced: ({ seq, offset, first }) => void set.run('synced', `${seq}:${offset}:${first}`),
     probe: () => void set.run('probed', '.'.repeat(PROBE_LENGTH)),
-    keepPolicy: (sha256, text) => policy.run(sha256, text).changes === 1,
+    keepPolicy: (sha256, text) => keepPolicy.run(sha256, text).changes === 1,
+    policy: (sha256) => policy.get(sha256) ?? null,
   };
 }

@@ -33,7 +33,8 @@ export function createRecords(db: Db): Records {
       UNION
       SELECT r.seq FROM incident_actions a JOIN records r ON r.about = a.hold
       WHERE a.incident = :incident AND r.seq > max(:seq, a.began) AND (a.ended = 0 OR r.seq <= a.ended)
-    ) JOIN records USING (seq) ORDER BY seq LIMIT :limit`);
+      ORDER BY seq LIMIT :limit
+    ) JOIN records USING (seq) ORDER BY seq`);
   return {
     head() {
       const line = last.get();

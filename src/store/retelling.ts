@@ -40,7 +40,8 @@ export function createRetelling(db: Db): Retelling {
     CREATE INDEX IF NOT EXISTS temp.waiting_id ON waiting (id)`);
   const incident = db.prepare<[string], number>('SELECT seq FROM incidents WHERE id = ?').pluck();
   const hold = db.prepare<[string], number>('SELECT seq FROM holds WHERE id = ?').pluck();
-  const keepHold = db.prepare(`INSERT INTO holds (seq, id, action, target_type, target_id, status, live, rule, source, created_at, released_at)
+  const keepHold =
+    db.prepare(`INSERT INTO holds (seq, id, action, target_type, target_id, status, live, rule, source, created_at, released_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const keepAction = db.prepare(`INSERT INTO incident_actions
     (incident, n, action, target, hold, status, error, completed_at, began, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`);

@@ -84,7 +84,7 @@ describe('audit verify', () => {
       first: 1,
       last: lines.length,
       fault: null,
-      receipts: [{ seq: 2, found: true }],
+      findings: [{ held: 'receipt', ok: true, text: 'record 2 is the one of the receipt' }],
     });
     expect(code).toBe(0);
   });

@@ -91,7 +91,10 @@ describe('nothing is made', () => {
     await expect(rebuild({ files: [file], path: life.database })).rejects.toMatchObject({ code: 'storage_failed' });
     const path = join(life.path.dir, REBUILT);
     writeFileSync(path, 'mine');
-    await expect(rebuild({ files: [file], path })).rejects.toMatchObject({ code: 'invalid_parameter', message: expect.stringContaining(path) });
+    await expect(rebuild({ files: [file], path })).rejects.toMatchObject({
+      code: 'invalid_parameter',
+      message: expect.stringContaining(path),
+    });
     expect(readFileSync(path, 'utf8')).toBe('mine');
     rmSync(path);
     using _ = lockStore(path);
@@ -164,9 +167,12 @@ describe('the service', () => {
     expect(await rebuild({ files: [log(house)], path: path(house) })).toMatchObject({ added: 2 });
     await house.restart();
     await house.close();
-    expect(house.records().map(({ type }) => type).slice(reported, reported + 4)).toEqual([
-      ...['incident.reported', 'hold.recorded', 'incident.contained', 'service.started'],
-    ]);
+    expect(
+      house
+        .records()
+        .map(({ type }) => type)
+        .slice(reported, reported + 4),
+    ).toEqual([...['incident.reported', 'hold.recorded', 'incident.contained', 'service.started']]);
     expect(await compareWithLog([log(house)], path(house))).toEqual([]);
   });
 
@@ -220,6 +226,8 @@ describe('a store held against its log', () => {
     using life = await aLife();
     const file = life.file('log.jsonl', life.lines().toSpliced(3, 1));
     await expect(compareWithLog([file], life.database)).rejects.toMatchObject({ message: expect.stringContaining('record 4, at byte') });
-    await expect(compareWithLog([life.file('l.jsonl', life.lines())], join(life.path.dir, 'none.db'))).rejects.toMatchObject({ code: 'not_found' });
+    await expect(compareWithLog([life.file('l.jsonl', life.lines())], join(life.path.dir, 'none.db'))).rejects.toMatchObject({
+      code: 'not_found',
+    });
   });
 });

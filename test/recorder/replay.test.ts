@@ -69,7 +69,9 @@ describe('a log that was cut short anywhere', () => {
           if (ends.includes(end)) expect(added).toBe(0);
           expect(contradictionsIn(path)).toEqual([]);
           // A start is told by several records, which stand for themselves; all else is there whole, or not at all.
-          expect([truths.get(ends.findLast((each) => each <= end) ?? 0), truths.get(ends.find((each) => each >= end) ?? 0)]).toContain(truth);
+          expect([truths.get(ends.findLast((each) => each <= end) ?? 0), truths.get(ends.find((each) => each >= end) ?? 0)]).toContain(
+            truth,
+          );
         }
       }),
       { numRuns: 15 },

@@ -72,6 +72,7 @@ describe('a report', () => {
         error,
       })),
       proposed_actions: [],
+      containment: { status: 'recorded', reached: true },
       request: null,
       follows: null,
       problem: expect.stringMatching(/^[\w-]{32}$/),

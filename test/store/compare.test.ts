@@ -41,24 +41,33 @@ describe('a store and its copy', () => {
   });
 
   it('may differ in what is about their machine only', () => {
-    expect(compareStores(life.database, changed(`UPDATE meta SET value = '9:9:9' WHERE key = 'synced'; UPDATE requests SET n = n + 1000`))).toEqual([]);
+    expect(
+      compareStores(life.database, changed(`UPDATE meta SET value = '9:9:9' WHERE key = 'synced'; UPDATE requests SET n = n + 1000`)),
+    ).toEqual([]);
     expect(compareStores(life.database, changed(`INSERT INTO tallies VALUES ('gone', 'low', 'open', 0)`))).toEqual([]);
   });
 });
 
 describe('what was changed is named', () => {
   const columns = (table: string) =>
-    life.path.db.prepare<[string], { name: string; pk: number; type: string }>('SELECT name, pk, type FROM pragma_table_info(?)').all(table);
+    life.path.db
+      .prepare<[string], { name: string; pk: number; type: string }>('SELECT name, pk, type FROM pragma_table_info(?)')
+      .all(table);
 
   it('in every column of every table', () => {
     for (const table of COMPARED) {
       for (const { name, pk, type } of columns(table)) {
-        if (pk > 0 || name === 'n' && table === 'requests') continue;
+        if (pk > 0 || (name === 'n' && table === 'requests')) continue;
         const value = type === 'INTEGER' ? `coalesce(${name}, 0) + 1` : type === 'BLOB' ? `x'00'` : `coalesce(${name}, '') || '!'`;
         const where = table === 'meta' ? `key = 'verifier_key'` : 'true';
         const row = `rowid = (SELECT max(rowid) FROM ${table})`;
-        const one = ['incident_actions', 'tallies', 'sightings', 'policies', 'request_counts', 'tree', 'meta'].includes(table) ? where : row;
-        const differences = compareStores(life.database, changed(`PRAGMA ignore_check_constraints = 1; UPDATE ${table} SET ${name} = ${value} WHERE ${one}`));
+        const one = ['incident_actions', 'tallies', 'sightings', 'policies', 'request_counts', 'tree', 'meta'].includes(table)
+          ? where
+          : row;
+        const differences = compareStores(
+          life.database,
+          changed(`PRAGMA ignore_check_constraints = 1; UPDATE ${table} SET ${name} = ${value} WHERE ${one}`),
+        );
         const named = differences.some((difference) => difference.table === table && [name, null].includes(difference.field));
         expect(named, `${table}.${name}`).toBe(true);
       }
@@ -68,15 +77,13 @@ describe('what was changed is named', () => {
   it('where a row is missing, or is one too many', () => {
     for (const table of COMPARED) {
       const copy = changed(`DELETE FROM ${table}`);
-      expect(compareStores(life.database, copy)).toContainEqual(
-        expect.objectContaining({ table, field: null, a: 'present', b: null }),
-      );
+      expect(compareStores(life.database, copy)).toContainEqual(expect.objectContaining({ table, field: null, a: 'present', b: null }));
       expect(compareStores(copy, life.database)).toContainEqual(expect.objectContaining({ table, field: null, a: null, b: 'present' }));
     }
   });
 
   it('by its row and field, with both values from shortly before where they part, and no more than was asked for', () => {
-    const long = `${'x'.repeat(500)}`;
+    const long = 'x'.repeat(500);
     const [a, b] = [changed(`UPDATE incidents SET description = '${long}a'`), changed(`UPDATE incidents SET description = '${long}b'`)];
     const [difference, ...more] = compareStores(a, b, 3);
     expect(difference).toMatchObject({ table: 'incidents', key: expect.stringMatching(/^seq \d+$/), field: 'description' });

@@ -34,7 +34,14 @@ export const LIFE_POLICIES = [
 const index = fc.nat({ max: 1000 });
 const key = fc.option(fc.constantFrom('one', 'two', 'three', 'four'), { freq: 2 });
 const report = fc.record({
-  class: fc.constantFrom('prompt_injection', 'model_behavior_anomaly', 'model_behavior_anomaly', 'tool_call_burst', 'tool_call_burst', 'integrity_violation'),
+  class: fc.constantFrom(
+    'prompt_injection',
+    'model_behavior_anomaly',
+    'model_behavior_anomaly',
+    'tool_call_burst',
+    'tool_call_burst',
+    'integrity_violation',
+  ),
   source: fc.constantFrom('agent-a', 'agent-a', 'agent-b'),
   dedup_key: fc.option(fc.constantFrom('p'), { freq: 4 }),
   severity: fc.constantFrom(...SEVERITIES, null),
@@ -101,7 +108,15 @@ export async function openLife(): Promise<Life> {
   async function start(which: number, signer: number): Promise<void> {
     // The same key under two names, and another one.
     const verifierKey = ['a+00000001+AQID', 'b+00000002+AQID', 'a+00000003+BAUG', 'a+00000003+BAUG'][signer] ?? '';
-    const opening = { software: 's', origin: 'o', verifierKey, policy: parsePolicy('', policyOf(which)), tokens: [], damaged: [], ...NOTHING_FOUND };
+    const opening = {
+      software: 's',
+      origin: 'o',
+      verifierKey,
+      policy: parsePolicy('', policyOf(which)),
+      tokens: [],
+      damaged: [],
+      ...NOTHING_FOUND,
+    };
     await path.queue.submit(openingChange(opening, path.log));
   }
 

@@ -24,11 +24,14 @@ export function faultsOf(kept: Kept, answered: Iterable<Answer>): string[] {
   const log = readLog(kept.log);
   using folder = openFolder();
   const { fault, torn, records } = verifyLog(folder.file('log', log));
+  // What only tampering can do to a store, a log or a key; a recorder that finds it heals what it can, and would hide a loss from us.
+  const tampering = lines.flatMap((line) => /^\{"v":1,"seq":\d+,"ts":"[^"]+","type":"(log\.recovered|key\.changed)"/.exec(line)?.[1] ?? []);
   const reported = lines.filter((line) => line.includes('"type":"incident.reported"')).length;
   const claims: [boolean, string][] = [
     [integrity === 'ok', `integrity_check says ${integrity}`],
     [tallied === incidents, `${incidents} incidents are counted as ${tallied}`],
     [reported === incidents, `${incidents} incidents have ${reported} records`],
+    [tampering.length === 0, `it took a fault for tampering: ${tampering.join()}`],
     [fault === null && !torn, `the log is ${fault ?? 'torn'} after ${records} records`],
     [log === lines.map((line) => `${line}\n`).join(''), `the log of ${records} records is no copy of the ${lines.length} in the store`],
   ];

@@ -19,14 +19,6 @@ export const ID = ':id{INC-[0-9]{8}-[0-9a-f]{6,32}}';
 const MAX_PAGE_LENGTH = 512 * 1024;
 
 export function incidentRoutes({ store }: { store: Pick<Store, 'incidents' | 'pages' | 'records'> }): Route[] {
-  /** @throws RecorderError "not_found" also for an incident that the token may not see: its existence is not told */
-  function mustFind(id: string, token: Token | null): Kept {
-    const kept = INCIDENT_ID.test(id) ? store.incidents.byId(id) : null;
-    const own = ownOf(token);
-    if (!kept || (own !== null && kept.incident.reported_by !== own)) throw new RecorderError('not_found', 'there is no such incident');
-    return kept;
-  }
-
   function list({ url, path, token }: Call): Response {
     const parameters = parametersOf(url, LIST_PARAMETERS);
     const filter = filterOf(parameters, ownOf(token));
@@ -51,7 +43,7 @@ export function incidentRoutes({ store }: { store: Pick<Store, 'incidents' | 'pa
 
   function timeline(call: Call): Response {
     const parameters = parametersOf(call.url, PAGE_PARAMETERS);
-    const { incident } = mustFind(call.param('id'), call.token);
+    const { incident } = mustFind(store.incidents, call.param('id'), call.token);
     const after = cursorOf(parameters, incident.id)?.before ?? 0;
     const records = store.records.timeline(incident.audit.seq, after, limitOf(parameters), MAX_PAGE_LENGTH);
     const last = records.at(-1)?.seq ?? 0;
@@ -70,7 +62,7 @@ export function incidentRoutes({ store }: { store: Pick<Store, 'incidents' | 'pa
       handle({ url, token }) {
         const id = single(parametersOf(url, ['id']), 'id');
         if (!id) throw new RecorderError('invalid_parameter', 'id is required: /api/v1/incidents/get?id=INC-…');
-        return incidentReply(mustFind(id, token));
+        return incidentReply(mustFind(store.incidents, id, token));
       },
     },
     {
@@ -78,10 +70,18 @@ export function incidentRoutes({ store }: { store: Pick<Store, 'incidents' | 'pa
       path: `/api/v1/incidents/${ID}`,
       for: 'read_own',
       openBut: [],
-      handle: (call) => incidentReply(mustFind(call.param('id'), call.token)),
+      handle: (call) => incidentReply(mustFind(store.incidents, call.param('id'), call.token)),
     },
     { method: 'GET', path: `/api/v1/incidents/${ID}/timeline`, for: 'read_own', handle: timeline },
   ];
+}
+
+/** @throws RecorderError "not_found" also for an incident that the token may not see: its existence is not told */
+export function mustFind(incidents: Pick<Store['incidents'], 'byId'>, id: string, token: Token | null): Kept {
+  const kept = INCIDENT_ID.test(id) ? incidents.byId(id) : null;
+  const own = ownOf(token);
+  if (!kept || (own !== null && kept.incident.reported_by !== own)) throw new RecorderError('not_found', 'there is no such incident');
+  return kept;
 }
 
 /** The name whose reports are all that a token may see; null when it may see everything, as anyone may where reads are open. */
