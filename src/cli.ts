@@ -1,14 +1,34 @@
 // The operator's command: what it can do, and with which options.
 
 import { Command } from 'commander';
+import { type ExportOptions, exportLog } from './cli/export.ts';
 import { EXIT, runCommand } from './cli/output.ts';
+import { type ConsistencyOptions, type ProveOptions, consistency, prove } from './cli/prove.ts';
 import { type PruneOptions, prune } from './cli/prune.ts';
 import { type RebuildOptions, rebuild } from './cli/rebuild.ts';
+import { type VerifyBundleOptions, verifyBundle } from './cli/verify-bundle.ts';
 import { type VerifyOptions, verify } from './cli/verify.ts';
 import { VERSION } from './version.ts';
 
 /** For options that may be repeated. */
 const collect = (value: string, before: string[]) => [...before, value];
+
+const LOG = 'the newest file of a log, which stands for all of it, or its files, oldest first (default: AUDIT_LOG_PATH)';
+
+const BUNDLE_HELP = `
+What is checked: the checkpoint is signed by the key; each line is, byte for byte, the record that its hash was taken of; its proof leads to
+the root that was signed; seqs rise; every record is about the one incident or a hold of it; each report and each step finds the incident as
+the records before it left it; each policy that decided is there and has its hash; "incident" is, field by field, what these records tell.
+
+What that proves: the log of this key held these very records, in this order, when it had as many records as the checkpoint says.
+What it does not: that they are all. A report or a step that was left out shows where the next one counts on it; what none counts on (a note,
+an alert, whatever came last) may be left out with what it made of "incident". Nor does it tell of what came after the checkpoint. For that,
+read the log itself, or ask it for a newer bundle.
+
+Exit codes: 0 sound, 2 no bundle, 3 tampered with.
+
+Example:
+  incident-recorder audit verify-bundle INC-20260313-1f0c9a7be2d4.evidence.json --pubkey host/incident-recorder+…`;
 
 const program = new Command('incident-recorder')
   .description('Looks after what the recorder has kept.')
@@ -24,12 +44,69 @@ audit
   .option('--receipt <seq:hash>', 'a receipt that must hold; may be repeated', collect, [])
   .option('--checkpoint <file>', 'a signed checkpoint that must hold; may be repeated (default: the one beside the log)', collect, [])
   .option('--pubkey <key>', 'a verifier key that is trusted, or a file with it; may be repeated', collect, [])
+  .option('--db <path>', 'a database that must hold what the log tells, field by field')
   .option('--json', 'one JSON object instead of sentences', false)
   .addHelpText(
     'after',
     '\nExit codes: 0 sound, 3 tampered with, 4 only a torn last line.\n\nExample:\n  incident-recorder audit verify var/audit.jsonl --receipt 5:9c56cc51… --checkpoint held.checkpoint --pubkey host/incident-recorder+…',
   )
   .action(async (log: string[], options: VerifyOptions) => runCommand(async () => verify(log, options)));
+
+audit
+  .command('verify-bundle')
+  .description('checks the evidence of an incident, as GET /api/v1/incidents/{id}/evidence gave it, without the service or its log')
+  .argument('<file>', 'the bundle')
+  .requiredOption(
+    '--pubkey <key>',
+    'a verifier key that is trusted, or a file with it; may be repeated, then one must have signed',
+    collect,
+    [],
+  )
+  .option('--json', 'one JSON object instead of sentences', false)
+  .addHelpText('after', BUNDLE_HELP)
+  .action(async (file: string, options: VerifyBundleOptions) => runCommand(async () => verifyBundle(file, options)));
+
+audit
+  .command('prove')
+  .description('proves from the log alone that a record is in it: the inclusion proof of RFC 6962')
+  .argument('[log...]', LOG)
+  .requiredOption('--seq <n>', 'the record')
+  .option('--size <m>', 'records of the tree (default: those of the checkpoint beside the log where it covers the record, else all)')
+  .option('--json', 'one JSON object instead of a name and a value a line', false)
+  .addHelpText(
+    'after',
+    '\nGives seq, size, leaf (the hash of the record), root and proof, in hex, as GET /api/v1/audit/proof/inclusion does; each line that\nbegins with "proof" is the next hash of it. The root is that of a checkpoint of this size: it is the signature that says whose it is.\n\nExit codes: 0 proven, 2 not possible, 3 the log is not sound: nothing is proven.\n\nExample:\n  incident-recorder audit prove var/audit.jsonl --seq 42 --json',
+  )
+  .action(async (log: string[], options: ProveOptions) => runCommand(async () => prove(log, options)));
+
+audit
+  .command('consistency')
+  .description('proves from the log alone that it only grew: the consistency proof of RFC 6962')
+  .argument('[log...]', LOG)
+  .requiredOption('--from <m>', 'records of the older tree')
+  .requiredOption('--to <n>', 'records of the newer tree')
+  .option('--json', 'one JSON object instead of a name and a value a line', false)
+  .addHelpText(
+    'after',
+    '\nGives from, from_root, to, to_root and proof, in hex, as GET /api/v1/audit/proof/consistency does.\n\nExit codes: 0 proven, 2 not possible, 3 the log is not sound: nothing is proven.\n\nExample:\n  incident-recorder audit consistency var/audit.jsonl --from 40 --to 900 --json',
+  )
+  .action(async (log: string[], options: ConsistencyOptions) => runCommand(async () => consistency(log, options)));
+
+audit
+  .command('export')
+  .description('writes records of the log to stdout as they stand in it, byte for byte')
+  .argument('[log...]', LOG)
+  .option('--from <n>', 'from record n on')
+  .option('--to <n>', 'up to record n, with it')
+  .option('--since <instant>', 'not older than this, such as 2026-03-13 or 2026-03-13T08:15:30Z')
+  .option('--until <instant>', 'older than this')
+  .option('--incident <id>', 'about this incident or, while it owned them, its holds')
+  .option('--type <type>', 'of this type, such as incident.reported; may be repeated', collect, [])
+  .addHelpText(
+    'after',
+    '\nEvery record that is read is verified. How many were written is said on stderr; on a terminal what could steer it is shown, not obeyed.\n\nExit codes: 0 written, 3 tampered with: what stands before that was written.\n\nExample:\n  incident-recorder audit export var/audit.jsonl --since 2026-03-01 --type auth.denied --type rate.limited',
+  )
+  .action(async (log: string[], options: ExportOptions) => runCommand(async () => exportLog(log, options)));
 
 audit
   .command('prune')

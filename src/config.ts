@@ -1,5 +1,6 @@
 // The environment as a Config: one table of names and defaults. Secrets are files and never in it, so it can be printed.
 
+import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -16,7 +17,10 @@ export const ENVIRONMENT = {
   DATABASE_PATH: ({ AUDIT_LOG_PATH }: Env) => join(dirname(AUDIT_LOG_PATH ?? ''), 'incidents.db'),
   SERVICE_TOKEN_PATH: ({ TOKENS_PATH }: Env) => (TOKENS_PATH ? '' : '/run/secure-ai/service-token'),
   TOKENS_PATH: '',
-  CHECKPOINT_KEY_PATH: ({ DATABASE_PATH }: Env) => join(dirname(DATABASE_PATH ?? ''), 'checkpoint.key'),
+  CHECKPOINT_KEY_PATH: ({ DATABASE_PATH, CREDENTIALS_DIRECTORY }: Env) => {
+    const credential = join(CREDENTIALS_DIRECTORY ?? '', 'checkpoint.key');
+    return CREDENTIALS_DIRECTORY && existsSync(credential) ? credential : join(dirname(DATABASE_PATH ?? ''), 'checkpoint.key');
+  },
   CHECKPOINT_INTERVAL: '1s',
   CHECKPOINT_ORIGIN: () => `${hostname()}/incident-recorder`,
   WITNESS_URL: '',

@@ -108,7 +108,10 @@ export async function openHouse({
     witness: config.WITNESS_URL === null ? null : { url: config.WITNESS_URL, key: config.WITNESS_KEY },
   });
   opened.defer(async () => ledger.close());
-  const tick = setInterval(() => void upkeep({ queue, room, ledger, refusals, log }), TICK_MS);
+  const chores = { queue, room, ledger, refusals, log };
+  // The first checkpoint covers the start itself.
+  await upkeep(chores);
+  const tick = setInterval(() => void upkeep(chores), TICK_MS);
   opened.defer(() => clearInterval(tick));
 
   // The door.

@@ -1,8 +1,11 @@
 // The environment: each variable with its default, what it may hold, and what is said of one that is wrong.
 
+import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ENVIRONMENT, isLoopback, readConfig } from '../src/config.ts';
+import { openFolder } from './support/folder.ts';
 import { refusalOf } from './support/refusal.ts';
 
 type Name = keyof typeof ENVIRONMENT;
@@ -17,7 +20,12 @@ describe('without any variable', () => {
       SERVICE_TOKEN_PATH: '/run/secure-ai/service-token',
       TOKENS_PATH: null,
       CHECKPOINT_KEY_PATH: '/var/lib/secure-ai/logs/checkpoint.key',
+      CHECKPOINT_INTERVAL: 1000,
       CHECKPOINT_ORIGIN: `${hostname()}/incident-recorder`,
+      WITNESS_URL: null,
+      WITNESS_KEY: null,
+      AUDIT_ROTATE_BYTES: 64 * 2 ** 20,
+      AUDIT_ROTATE_AGE: 86_400_000,
       REQUIRE_READ_TOKEN: false,
       ALLOWED_HOSTS: [],
       STORE_MAX_BYTES: 2 * 2 ** 30,
@@ -48,6 +56,15 @@ describe('what stands beside what', () => {
     });
   });
 
+  it('is told by the credentials of the unit: the key is there, if it was handed over that way', () => {
+    using folder = openFolder();
+    const env = { AUDIT_LOG_PATH: '/data/a.jsonl', CREDENTIALS_DIRECTORY: folder.path };
+    expect(readConfig(env)).toMatchObject({ CHECKPOINT_KEY_PATH: '/data/checkpoint.key' });
+    writeFileSync(join(folder.path, 'checkpoint.key'), '');
+    expect(readConfig(env)).toMatchObject({ CHECKPOINT_KEY_PATH: join(folder.path, 'checkpoint.key') });
+    expect(readConfig({ ...env, CHECKPOINT_KEY_PATH: '/k' })).toMatchObject({ CHECKPOINT_KEY_PATH: '/k' });
+  });
+
   it('is told by the tokens: the service token’s place is a default only while no token file is named', () => {
     expect(readConfig({ TOKENS_PATH: '/etc/tokens.yaml' })).toMatchObject({ SERVICE_TOKEN_PATH: null, TOKENS_PATH: '/etc/tokens.yaml' });
     expect(readConfig({ TOKENS_PATH: '/etc/tokens.yaml', SERVICE_TOKEN_PATH: '/run/t' })).toMatchObject({ SERVICE_TOKEN_PATH: '/run/t' });
@@ -65,6 +82,10 @@ describe('a variable', () => {
     ['AUDIT_LOG_PATH', '/a', '/a'],
     ['CHECKPOINT_ORIGIN', 'host-7.example/incident-recorder', 'host-7.example/incident-recorder'],
     ['CHECKPOINT_ORIGIN', 'x'.repeat(255), 'x'.repeat(255)],
+    ['CHECKPOINT_INTERVAL', '30s', 30_000],
+    ['AUDIT_ROTATE_AGE', '7d', 604_800_000],
+    ['AUDIT_ROTATE_BYTES', '1000000', 1_000_000],
+    ['WITNESS_URL', 'https://witness.example/log', 'https://witness.example/log'],
     ['REQUIRE_READ_TOKEN', '1', true],
     ['REQUIRE_READ_TOKEN', '0', false],
     ['ALLOWED_HOSTS', 'Recorder.Local', ['recorder.local']],
@@ -101,6 +122,13 @@ describe('a variable', () => {
     ['CHECKPOINT_ORIGIN', 'a b', 'must be 1 to 255 visible ASCII characters without +'],
     ['CHECKPOINT_ORIGIN', 'a+b', 'must be 1 to 255 visible ASCII characters without +'],
     ['CHECKPOINT_ORIGIN', 'x'.repeat(256), 'must be 1 to 255 visible ASCII characters without +'],
+    ['CHECKPOINT_INTERVAL', '0s', 'must be a whole number of s, m, h or d'],
+    ['CHECKPOINT_INTERVAL', '1', 'must be a whole number of s, m, h or d'],
+    ['AUDIT_ROTATE_AGE', 'daily', 'must be a whole number of s, m, h or d'],
+    ['AUDIT_ROTATE_BYTES', '64M', 'must be a number of bytes, at least 100000'],
+    ['WITNESS_URL', 'witness.example', 'must be an http or https URL'],
+    ['WITNESS_URL', 'file:///etc/passwd', 'must be an http or https URL'],
+    ['WITNESS_KEY', 'key', 'is not of the form <name>+<8 hex digits>+<base64>'],
     ['REQUIRE_READ_TOKEN', 'true', '"0"|"1"'],
     ['REQUIRE_READ_TOKEN', 'yes', '"0"|"1"'],
     ['STORE_MAX_BYTES', '2G', 'must be a number of bytes, at least 100000'],

@@ -27,7 +27,7 @@ export interface Held {
 
 /** One thing that is held, and whether the log stands up to it. */
 export interface Finding {
-  readonly held: 'receipt' | 'checkpoint' | 'key' | 'pruned';
+  readonly held: 'receipt' | 'checkpoint' | 'key' | 'pruned' | 'store';
   readonly ok: boolean;
   /** A sentence. */
   readonly text: string;
@@ -35,6 +35,8 @@ export interface Finding {
 
 /** What the log says of itself, as far as it matters here. */
 interface Told {
+  /** Seq of its first record; 0 before that. */
+  first: number;
   /** Seq and verifier key, each time that the log was opened under it. */
   readonly keys: { readonly seq: number; readonly key: string }[];
   pruned: Range | null;
@@ -52,7 +54,7 @@ export function createTrial({ receipts, checkpoints, keys }: Held): Trial {
   const wanted = new Map(receipts.map(({ seq, hash }) => [seq, hash]));
   const held = checkpoints.map(({ name, note }) => ({ name, note, ...readCheckpoint(name, note) }));
   const sizes = new Set(held.map(({ size }) => size));
-  const told: Told = { keys: [], pruned: null };
+  const told: Told = { first: 0, keys: [], pruned: null };
   const matched = new Set<number>();
   const rangeAt = new Map<number, Range>();
   let range: Range | null = null;
@@ -96,6 +98,7 @@ export function createTrial({ receipts, checkpoints, keys }: Held): Trial {
 
   return {
     onRecord(seq, hash, line) {
+      told.first ||= seq;
       if (wanted.get(seq) === hash) matched.add(seq);
       if (isOfLog(line, seq)) hear(told, seq, line);
       if (sizes.size === 0) return;
@@ -125,13 +128,25 @@ function hear(told: Told, seq: number, line: Buffer): void {
   const { type, data } = JSON.parse(line.toString('utf8')) as { type: string; data: Record<string, unknown> };
   if (type === 'log.opened') told.keys.push({ seq, key: String(data['public_key']) });
   if (type === 'key.changed') told.keys.push({ seq, key: String(data['new']) });
-  if (type === 'log.pruned') {
-    const { to, hashes } = data;
-    // Whoever wrote the log may have written anything: what is no frontier of a tree tells nothing.
-    if (typeof to !== 'number' || !Number.isSafeInteger(to) || to < 1 || !Array.isArray(hashes)) return;
-    if (!hashes.every(isHash) || hashes.length !== subtreesOf(0, to).length) return;
-    told.pruned = { begin: 0, end: to, hashes };
-  }
+  const pruned = type === 'log.pruned' ? frontierIn(data) : null;
+  if (pruned?.end === told.first - 1) told.pruned = pruned;
+}
+
+/**
+ * The tree of what was pruned, where a record of the log tells of that; else null.
+ * @param line of record `seq`, and sound
+ */
+export function prunedBy(line: Buffer, seq: number): Range | null {
+  if (!isOfLog(line, seq)) return null;
+  const { type, data } = JSON.parse(line.toString('utf8')) as { type: string; data: Record<string, unknown> };
+  return type === 'log.pruned' ? frontierIn(data) : null;
+}
+
+/** Whoever wrote the log may have written anything: what is no frontier of a tree tells nothing. */
+function frontierIn({ to, hashes }: Record<string, unknown>): Range | null {
+  if (typeof to !== 'number' || !Number.isSafeInteger(to) || to < 1 || !Array.isArray(hashes)) return null;
+  if (!hashes.every(isHash) || hashes.length !== subtreesOf(0, to).length) return null;
+  return { begin: 0, end: to, hashes };
 }
 
 function isHash(value: unknown): value is string {

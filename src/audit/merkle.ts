@@ -87,7 +87,7 @@ export function rootOf({ hashes }: Range): string {
 }
 
 /** Leaves [begin, end) whose hash stands in a proof. */
-type Span = readonly [begin: number, end: number];
+export type Span = readonly [begin: number, end: number];
 
 /** The spans of an inclusion proof of leaf `index` (from 0) in the tree of `size` leaves: RFC 6962 §2.1.1, lowest first. */
 export function inclusionSpans(index: number, size: number): Span[] {

@@ -6,6 +6,7 @@ import { type VerifierKey, parseVerifierKey } from '../audit/note.ts';
 import { checkpointPath, filesOf, isOldSegment } from '../audit/segments.ts';
 import { ENVIRONMENT } from '../config.ts';
 import { RecorderError } from '../errors.ts';
+import { INSTANT, parseInstant } from '../input/instant.ts';
 
 /** The files of a log, oldest first. One that is the newest of a log stands for all of it; none for AUDIT_LOG_PATH. */
 export function filesGiven(given: readonly string[]): string[] {
@@ -31,4 +32,18 @@ export function notesGiven(given: readonly string[], files: readonly string[], b
   const published = checkpointPath(files.at(-1) ?? '');
   const names = given.length === 0 && beside && existsSync(published) ? [published] : given;
   return names.map((name) => ({ name, note: readFileSync(name, 'utf8') }));
+}
+
+/** @throws RecorderError "invalid_parameter" for what is no whole number from 1 on */
+export function wholeNumberGiven(name: string, given: string): number {
+  const number = /^[1-9]\d{0,15}$/.test(given) ? Number(given) : Number.NaN;
+  if (Number.isSafeInteger(number)) return number;
+  throw new RecorderError('invalid_parameter', `${name} ${given}: must be a whole number from 1 on`);
+}
+
+/** In UTC with milliseconds, as records have it. @throws RecorderError "invalid_parameter" for what is no instant */
+export function instantGiven(name: string, given: string): string {
+  const at = parseInstant(given);
+  if (at) return at.toISOString();
+  throw new RecorderError('invalid_parameter', `${name} ${given}: ${INSTANT}`);
 }

@@ -12,7 +12,7 @@ export function print(line: string): void {
 }
 
 /** A message, which may have several lines. */
-function printError(message: string): void {
+export function printError(message: string): void {
   process.stderr.write(`${message.split('\n').map(escapeUnprintable).join('\n')}\n`);
 }
 

@@ -1,10 +1,11 @@
 // `audit verify`: a log checked from its bytes alone, without the service or its store, and against what somebody holds of it.
 
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { blocksOf } from '../audit/blocks.ts';
 import { type Finding, type Receipt, createTrial } from '../audit/held.ts';
 import { type Verdict, verifyLog } from '../audit/verify.ts';
 import { RecorderError } from '../errors.ts';
+import { compareWithLog } from '../recorder/compare.ts';
 import { filesGiven, keyGiven, notesGiven } from './given.ts';
 import { EXIT, createProgress, print } from './output.ts';
 
@@ -14,6 +15,8 @@ export interface VerifyOptions {
   readonly checkpoint: readonly string[];
   /** Verifier keys, or files that hold one. */
   readonly pubkey: readonly string[];
+  /** A database that must hold what the log tells. */
+  readonly db?: string;
   readonly json: boolean;
 }
 
@@ -25,7 +28,7 @@ interface Answer extends Verdict {
  * @param given the log, or its files, oldest first
  * @returns 0 sound · 3 tampered with · 4 sound but for a torn last line
  */
-export async function verify(given: readonly string[], { receipt, checkpoint, pubkey, json }: VerifyOptions): Promise<number> {
+export async function verify(given: readonly string[], { receipt, checkpoint, pubkey, db, json }: VerifyOptions): Promise<number> {
   const files = filesGiven(given);
   const keys = pubkey.map(keyGiven);
   const trial = createTrial({ receipts: receipt.map(parseReceipt), checkpoints: notesGiven(checkpoint, files, keys.length > 0), keys });
@@ -38,7 +41,8 @@ export async function verify(given: readonly string[], { receipt, checkpoint, pu
     { onProgress: progress.at, onRecord: trial.onRecord },
   );
   progress.end();
-  const answer: Answer = { ...verdict, findings: trial.findings(verdict.first, verdict.last) };
+  const stored = db === undefined || verdict.fault ? [] : await compared(files, db);
+  const answer: Answer = { ...verdict, findings: [...trial.findings(verdict.first, verdict.last), ...stored] };
   const code = codeOf(answer);
   if (json) print(JSON.stringify({ verdict: WORDS[code], ...answer }));
   else tell(answer).forEach(print);
@@ -61,6 +65,17 @@ function tell({ first, last, hash, fault, soundAfter, torn, findings }: Answer):
     ...findings.map(({ ok, text }) => `${ok ? '' : 'TAMPERED: '}${text}`),
     ...(torn > 0 ? [`the last line is torn: ${torn} bytes without an end, as a crash leaves them`] : []),
   ];
+}
+
+/** Whether a database holds what the log tells: it is told again, and compared field by field. */
+async function compared(files: readonly string[], database: string): Promise<Finding[]> {
+  if (!existsSync(database)) throw new RecorderError('not_found', `${database}: there is no such database`);
+  const differences = await compareWithLog(files, database);
+  if (differences.length === 0) return [{ held: 'store', ok: true, text: `${database} holds what the log tells` }];
+  return differences.map(({ table, key, field, a, b }) => ({
+    ...{ held: 'store', ok: false },
+    text: `${database}: ${[table, key, field].filter((part) => part !== null).join(' ')} is ${a ?? 'missing'}; by the log it is ${b ?? 'not there'}`,
+  }));
 }
 
 function parseReceipt(text: string): Receipt {

@@ -2,6 +2,7 @@
 
 import { RecorderError } from '../errors.ts';
 import type { Filter, Position } from '../incident/filter.ts';
+import { INSTANT, parseInstant } from '../input/instant.ts';
 import { didYouMean } from '../input/text.ts';
 import { SEVERITIES, STATES } from '../incident/vocabulary.ts';
 
@@ -101,15 +102,9 @@ function among<T extends string>(parameters: URLSearchParams, name: string, know
 function instant(parameters: URLSearchParams, name: string): string | null {
   const given = single(parameters, name);
   if (given === null) return null;
-  const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/.test(given) ? Date.parse(given) : Number.NaN;
-  if (Number.isNaN(at) || !isDay(given.slice(0, 10)))
-    throw refuse(name, 'must be an ISO 8601 date or instant with its offset, such as 2026-03-13T08:15:30Z');
-  return new Date(at).toISOString();
-}
-
-/** Date.parse takes the 30th of February for the 2nd of March. */
-function isDay(date: string): boolean {
-  return new Date(date).toISOString().startsWith(date);
+  const at = parseInstant(given);
+  if (at === null) throw refuse(name, INSTANT);
+  return at.toISOString();
 }
 
 function text(parameters: URLSearchParams, name: string, max: number): string | null {

@@ -8,12 +8,12 @@ export function gapBefore(record: Recorded, { state, occurrences }: Incident): s
   switch (record.type) {
     case 'incident.joined':
       if (record.data.occurrences === occurrences + 1) return null;
-      return `it is occurrence ${String(record.data.occurrences)} of the incident; those before it tell of ${occurrences}`;
+      return `it is occurrence ${record.data.occurrences} of the incident; those before it tell of ${occurrences}`;
     case 'incident.contained':
     case 'incident.acknowledged':
     case 'incident.resolved':
     case 'incident.reopened':
-      return record.data.from === state ? null : `it found the incident ${String(record.data.from)}; those before it leave it ${state}`;
+      return record.data.from === state ? null : `it found the incident ${record.data.from}; those before it leave it ${state}`;
     default:
       return null;
   }

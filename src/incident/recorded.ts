@@ -31,6 +31,21 @@ export function policyOf(record: Recorded): string | null {
   }
 }
 
+/** The holds that an incident comes to own by a record about it, as far as the record tells: by their ids. */
+export function holdsIn(record: Recorded): string[] {
+  switch (record.type) {
+    case 'incident.reported':
+    case 'incident.joined':
+    case 'incident.ordered':
+    case 'actions.kept':
+      return record.data.actions.map(({ hold_id }) => hold_id).filter((id) => id !== null);
+    case 'incident.kept':
+      return record.data.incident.containment.actions.map(({ hold_id }) => hold_id).filter((id) => id !== null);
+    default:
+      return [];
+  }
+}
+
 /** @param line of a log that was verified: what it holds is the recorder's own. @throws SyntaxError when it is no JSON */
 export function readRecord(line: string): Recorded {
   return JSON.parse(line) as Recorded;

@@ -179,7 +179,7 @@ export function openMirror({ path, records, synced, rotation, log, now }: Mirror
       return keep(next);
     },
     isFull() {
-      const since = file.size === 0 || ended ? undefined : headOf(records.line(durable.first) ?? '')?.ts;
+      const since = file.size === 0 || ended || lagging ? undefined : headOf(records.line(durable.first) ?? '')?.ts;
       return since !== undefined && (file.size >= rotation.bytes || now().getTime() - Date.parse(since) >= rotation.age_ms);
     },
     replace(reason) {

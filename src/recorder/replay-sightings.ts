@@ -4,12 +4,11 @@ import type { Recorded } from '../incident/recorded.ts';
 import { escalation } from '../policy/escalate.ts';
 import { parsePolicy } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { Retelling } from '../store/retelling.ts';
 import type { Tables } from '../store/store.ts';
 
 type Report = Extract<Recorded, { type: 'incident.reported' | 'incident.joined' }>;
 
-export function createSight({ sightings }: Tables, retelling: Retelling): (record: Report) => void {
+export function createSight({ sightings, meta }: Tables): (record: Report) => void {
   let last: { sha256: string; rules: Policy['rules'] } | null = null;
 
   return ({ ts, data: { report, decided_by } }) => {
@@ -17,7 +16,7 @@ export function createSight({ sightings }: Tables, retelling: Retelling): (recor
     if (decided_by.severity_from === 'recorder') return;
     const { policy_sha256: sha256 } = decided_by;
     if (last?.sha256 !== sha256) {
-      const text = retelling.policy(sha256);
+      const text = meta.policy(sha256);
       // Of a log that was pruned, it may be told of further on; and then the windows are told as well.
       if (text === null) return;
       last = { sha256, rules: rulesOf(text) };

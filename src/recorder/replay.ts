@@ -35,7 +35,7 @@ const CHUNK_BYTES = 1024 * 1024;
 export function createReplay(store: Tables & { retelling(): Retelling }): Replay {
   const { records, meta, pruning } = store;
   const retelling = store.retelling();
-  const sight = createSight(store, retelling);
+  const sight = createSight(store);
   const told = createIncidentReplay(store, retelling);
   const owed = createOwed(store, retelling, told);
   let head = records.head();

@@ -30,8 +30,6 @@ export interface Retelling {
   /** Forgets what waits in vain because it was pruned: records up to `to`, and actions of incidents that are gone. */
   giveUp(to: number): void;
   waiting(): Waiting | null;
-  /** A policy text that was in force. */
-  policy(sha256: string): string | null;
 }
 
 /** Makes a temporary table for what waits, which goes with the connection. */
@@ -60,7 +58,6 @@ export function createRetelling(db: Db): Retelling {
     'DELETE FROM temp.waiting WHERE record <= ? OR (record IS NULL AND incident NOT IN (SELECT seq FROM incidents))',
   );
   const waiting = db.prepare<[], Waiting>('SELECT id, record FROM temp.waiting LIMIT 1');
-  const policy = db.prepare<[string], string>('SELECT text FROM policies WHERE sha256 = ?').pluck();
   return {
     incident: (id) => incident.get(id) ?? null,
     hold: (id) => hold.get(id) ?? null,
@@ -82,6 +79,5 @@ export function createRetelling(db: Db): Retelling {
     },
     giveUp: (to) => void giveUp.run(to),
     waiting: () => waiting.get() ?? null,
-    policy: (sha256) => policy.get(sha256) ?? null,
   };
 }

@@ -63,6 +63,9 @@ describe('the README', () => {
       const [, verified = ''] = /```text\n([\s\S]*?)```/.exec(README) ?? [];
       expect(withoutHashes(shown.get('verify') ?? '')).toBe(withoutHashes(verified));
       expect(verified).toContain(`records 1 to ${lines.length} are sound`);
+      const [, held = ''] = [...README.matchAll(/```text\n([\s\S]*?)```/g)].map(([, text]) => text);
+      expect(withoutNames(shown.get('hold') ?? '')).toBe(withoutNames(held));
+      expect(shown.get('evidence')).toMatch(/sound|proven/);
       expect(shown.get('by hand')).toContain((JSON.parse(lines[0] ?? '') as { hash: string }).hash);
     } finally {
       rmSync(dir, { recursive: true, force: true });
@@ -87,6 +90,13 @@ function here(command: string, port: number): string {
 
 function withoutHashes(text: string): string {
   return text.trim().replaceAll(/[0-9a-f]{64}/g, '<hash>');
+}
+
+/** A checkpoint is up to a second old, and the key is this run's. */
+function withoutNames(text: string): string {
+  return withoutHashes(text)
+    .replaceAll(/\S+\/incident-recorder\+\S+/g, '<key>')
+    .replace(/the first \d+ records/, 'the first <n> records');
 }
 
 /** Kinds instead of values, for what differs from run to run. */

@@ -121,6 +121,7 @@ describe('the life of an incident', () => {
       from: 'contained',
       note: 'a test',
       resolution: 'false_positive',
+      status: 'released',
       request: null,
     });
   });

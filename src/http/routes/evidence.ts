@@ -10,6 +10,7 @@ import type { Store } from '../../store/store.ts';
 import type { Call, Route } from '../guard.ts';
 import { SECURITY_HEADERS } from '../problem.ts';
 import { parametersOf } from '../query.ts';
+import { raw } from '../reply.ts';
 import { ID, mustFind } from './incidents.ts';
 
 export interface EvidenceRouteParts {
@@ -44,10 +45,11 @@ export function evidenceRoutes({ store, evidence, log }: EvidenceRouteParts): Ro
     const kept = mustFind(store.incidents, id, token);
     using _turn = takeTurn(token?.name ?? '');
     const pieces = await evidence(kept);
-    const disposition = `attachment; filename="${id}.evidence.json"`;
-    outgoing.writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'application/json', 'content-disposition': disposition });
+    const disposition = { 'content-disposition': `attachment; filename="${id}.evidence.json"` };
+    if (incoming.method === 'HEAD') return raw('', 200, disposition);
+    outgoing.writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'application/json', ...disposition });
     try {
-      await pipeline(rested(incoming.method === 'HEAD' ? [] : pieces), outgoing);
+      await pipeline(rested(pieces), outgoing);
     } catch (error) {
       // The connection is cut by that: half a bundle must not look whole.
       if (!hasLeft(error)) log.error('a bundle of evidence was cut short', { incident: id, error: String(error) });
