@@ -109,6 +109,20 @@ export function endsOf(path: string): { readonly first: string; readonly last: s
   }
 }
 
+/** Its whole lines, as far as it can be read. */
+export function* linesIn(path: string): Generator<string> {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      for (const { line } of linesFrom(fd, 0)) yield line;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // What cannot be read holds nothing.
+  }
+}
+
 function lineEndingAt(fd: number, end: number): string | null {
   for (let from = end; from > 0 && end - from < MAX_LINE_BYTES;) {
     from = Math.max(0, from - READ_BYTES);

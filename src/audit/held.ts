@@ -40,6 +40,8 @@ interface Told {
   /** Seq and verifier key, each time that the log was opened under it. */
   readonly keys: { readonly seq: number; readonly key: string }[];
   pruned: Range | null;
+  /** Seq of the record that tells so. */
+  prunedBy: number;
 }
 
 export interface Trial {
@@ -54,7 +56,7 @@ export function createTrial({ receipts, checkpoints, keys }: Held): Trial {
   const wanted = new Map(receipts.map(({ seq, hash }) => [seq, hash]));
   const held = checkpoints.map(({ name, note }) => ({ name, note, ...readCheckpoint(name, note) }));
   const sizes = new Set(held.map(({ size }) => size));
-  const told: Told = { first: 0, keys: [], pruned: null };
+  const told: Told = { first: 0, keys: [], pruned: null, prunedBy: 0 };
   const matched = new Set<number>();
   const rangeAt = new Map<number, Range>();
   let range: Range | null = null;
@@ -87,13 +89,21 @@ export function createTrial({ receipts, checkpoints, keys }: Held): Trial {
       return [{ held: 'key', ok, text: ok ? text : `${text}, which is not ${keys.length === 1 ? 'the one' : 'among those'} given` }];
     });
 
-  const ofPruned = (first: number): Finding[] => {
+  /** Whoever removes the head of a log can also write at its end that it was pruned: with a key, that must be signed for. */
+  const ofPruned = (first: number, signedFor: number): Finding[] => {
     if (first === 1) return [];
-    const ok = told.pruned?.end === first - 1;
-    const text = ok
-      ? `records 1 to ${first - 1} were pruned, as the log itself tells`
-      : `the log begins with record ${first}; what came before it is missing, and no record of the log says that it was pruned`;
-    return [{ held: 'pruned', ok, text }];
+    const pruned = (ok: boolean, text: string): Finding[] => [{ held: 'pruned', ok, text }];
+    if (told.pruned === null)
+      return pruned(
+        false,
+        `the log begins with record ${first}; what came before it is missing, and no record of the log says that it was pruned`,
+      );
+    if (keys.length === 0 || told.prunedBy <= signedFor)
+      return pruned(true, `records 1 to ${first - 1} were pruned, as the log itself tells`);
+    return pruned(
+      false,
+      `records 1 to ${first - 1} are missing; record ${told.prunedBy} says that they were pruned, and no good checkpoint covers it`,
+    );
   };
 
   return {
@@ -110,7 +120,9 @@ export function createTrial({ receipts, checkpoints, keys }: Held): Trial {
         const ok = matched.has(seq);
         return { held: 'receipt', ok, text: `record ${seq} is ${ok ? '' : 'not '}the one of the receipt` };
       });
-      return [...ofPruned(first), ...ofKeys(), ...ofReceipts, ...held.map((each) => ofCheckpoint(each, first, last))];
+      const ofCheckpoints = held.map((each) => ofCheckpoint(each, first, last));
+      const signedFor = Math.max(0, ...held.filter((_, i) => ofCheckpoints[i]?.ok).map(({ size }) => size));
+      return [...ofPruned(first, signedFor), ...ofKeys(), ...ofReceipts, ...ofCheckpoints];
     },
   };
 }
@@ -129,7 +141,7 @@ function hear(told: Told, seq: number, line: Buffer): void {
   if (type === 'log.opened') told.keys.push({ seq, key: String(data['public_key']) });
   if (type === 'key.changed') told.keys.push({ seq, key: String(data['new']) });
   const pruned = type === 'log.pruned' ? frontierIn(data) : null;
-  if (pruned?.end === told.first - 1) told.pruned = pruned;
+  if (pruned?.end === told.first - 1) [told.pruned, told.prunedBy] = [pruned, seq];
 }
 
 /**

@@ -27,10 +27,10 @@ export function keyGiven(given: string): VerifierKey {
   }
 }
 
-/** The notes in these files; when none are named and `beside`, the checkpoint that is published beside the log, if there is one. */
+/** The notes in these files and, where it is asked for, in the one that is published beside the log, if there is one. */
 export function notesGiven(given: readonly string[], files: readonly string[], beside: boolean): HeldCheckpoint[] {
   const published = checkpointPath(files.at(-1) ?? '');
-  const names = given.length === 0 && beside && existsSync(published) ? [published] : given;
+  const names = beside && existsSync(published) && !given.includes(published) ? [...given, published] : given;
   return names.map((name) => ({ name, note: readFileSync(name, 'utf8') }));
 }
 

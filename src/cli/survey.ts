@@ -42,7 +42,7 @@ export async function readThrough(files: readonly string[], what: string, { onRe
 }
 
 /** What is wrong with a log by itself, or null. */
-export function faultOf({ fault, first }: Verdict, pruned: Range): string | null {
+function faultOf({ fault, first }: Verdict, pruned: Range): string | null {
   if (fault) return `record ${fault.seq}, at byte ${fault.offset} of ${fault.file}, ${fault.reason}`;
   if (pruned.end === first - 1) return null;
   return `the log begins with record ${first}; what came before it is missing, and no record of the log says that it was pruned`;

@@ -11,7 +11,7 @@ import { EXIT, createProgress, print } from './output.ts';
 
 export interface VerifyOptions {
   readonly receipt: readonly string[];
-  /** Files of signed checkpoints; none = the one that is published beside the log, when a key is given. */
+  /** Files of signed checkpoints; with a key the one that is published beside the log is held against it too. */
   readonly checkpoint: readonly string[];
   /** Verifier keys, or files that hold one. */
   readonly pubkey: readonly string[];

@@ -19,23 +19,26 @@ export async function inspectFiles({ path, store, mirror, until, now, onDamage }
   const { records } = store;
   /** The first record that no file was found to hold yet. */
   let next = records.first();
-  const old = oldSegmentsOf(path).filter(({ first }) => first >= next && first < mirror.first);
-  for (const [i, segment] of old.entries()) {
-    const last = (old[i + 1]?.first ?? mirror.first) - 1;
-    await fillGap(segment.first - 1);
-    const found = await look(segment.path, segment.first, last, records, rest);
-    if (found.reason !== null) {
-      const file = keepAside(segment.path, now());
-      await write(path, segment.first, last, records, rest);
-      await onDamage({ file, reason: found.reason, beyond: false });
+  let newest = 0;
+  // A file that is ended meanwhile lies under another name: then it is one of the old ones, and is looked at again.
+  while (newest !== mirror.first) {
+    newest = mirror.first;
+    const old = oldSegmentsOf(path).filter(({ first }) => first >= next && first < newest);
+    for (const [i, segment] of old.entries()) {
+      const last = (old[i + 1]?.first ?? newest) - 1;
+      await fillGap(segment.first - 1);
+      const found = await look(segment.path, segment.first, last, records, rest);
+      if (found.reason !== null) {
+        const file = keepAside(segment.path, now());
+        await write(path, segment.first, last, records, rest);
+        await onDamage({ file, reason: found.reason, beyond: false });
+      }
+      next = found.reason === null ? found.next : last + 1;
     }
-    next = found.reason === null ? found.next : last + 1;
+    await fillGap(newest - 1);
+    const { reason } = await look(path, newest, until, records, rest, true);
+    if (reason !== null && newest === mirror.first) mirror.replace(reason);
   }
-  await fillGap(mirror.first - 1);
-  const { first } = mirror;
-  const { reason } = await look(path, first, until, records, rest, true);
-  // Ended meanwhile, it lies under another name, and the next start looks at it.
-  if (reason !== null && first === mirror.first) mirror.replace(reason);
 
   async function fillGap(last: number): Promise<void> {
     if (next > last) return;

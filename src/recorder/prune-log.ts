@@ -52,6 +52,7 @@ export async function pruneLog({ path, keyPath, origin, store, policy, room, bef
     if (to >= from) {
       mustBeCovered(path, store, key, to);
       const queue = createQueue({ store, policy, now, room, onCommit: mirror.follow, onBroken: fail });
+      store.spill();
       await queue.submit(pruneChange({ to, by: { name: 'cli', actor: 'operator:cli' } }));
       const synced = mirror.syncNow();
       if (!synced) throw new RecorderError('storage_failed', 'the log cannot be written; nothing of it was removed');

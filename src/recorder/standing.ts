@@ -3,7 +3,7 @@
 // A line is written only once its record is durable in the store. A crash leaves it whole, torn or missing, but never other than
 // its record, and never whole and unknown to the store. All else is tampering, or a restore: that file is kept aside, untouched.
 
-import { type LogFile, endsOf, openLogFile } from '../audit/file.ts';
+import { type LogFile, endsOf, linesIn, openLogFile } from '../audit/file.ts';
 import { headOf, isIntact } from '../audit/record.ts';
 import { keepAside, oldSegmentsOf } from '../audit/segments.ts';
 import type { Store } from '../store/store.ts';
@@ -35,7 +35,7 @@ type Records = Pick<Store['records'], 'line' | 'first'>;
 export function standingOf({ path, known, records, now }: { path: string; known: Synced; records: Records; now: () => Date }): Standing {
   const damaged: Damage[] = [];
   const aside = (damagedPath: string, reason: string) => {
-    const beyond = isBeyond(endsOf(damagedPath)?.last ?? '', records);
+    const beyond = holdsBeyond(damagedPath, records);
     damaged.push({ file: keepAside(damagedPath, now()), reason, beyond });
   };
   const begin = beginOf(path, known, records, aside);
@@ -65,10 +65,13 @@ function beginOf(path: string, known: Synced, records: Records, aside: (path: st
   return kept;
 }
 
-/** A whole record which the store does not hold. */
-function isBeyond(line: string, records: Records): boolean {
-  const head = headOf(line);
-  return head !== null && isIntact(line) && records.line(head.seq) !== line;
+/** Whether a file has a whole record which the store does not hold, wherever it stands: what follows it may be torn, or was put there. */
+function holdsBeyond(path: string, records: Records): boolean {
+  for (const line of linesIn(path)) {
+    const head = headOf(line);
+    if (head !== null && records.line(head.seq) !== line && isIntact(line)) return true;
+  }
+  return false;
 }
 
 /** How much of the file is durable for sure, or why it is not the file that the recorder last wrote. */

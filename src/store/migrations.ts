@@ -77,7 +77,7 @@ export const MIGRATIONS: readonly string[] = [
   -- Complete subtrees of every fourth level. Level 0: leaves of records that were pruned; the others end their record's line.
   CREATE TABLE tree (level INTEGER NOT NULL, n INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, n)) STRICT, WITHOUT ROWID;
   -- What the recorder found out about its own integrity, until an operator resolves it.
-  CREATE INDEX incidents_own ON incidents (seq) WHERE source = 'incident-recorder' AND class = 'integrity_violation' AND state <> 'resolved';
+  CREATE INDEX incidents_own ON incidents (severity, seq) WHERE source = 'incident-recorder' AND class = 'integrity_violation' AND state <> 'resolved';
   `,
   /* 4: incidents that were pruned */ `
   CREATE TRIGGER incidents_tally_gone AFTER DELETE ON incidents BEGIN

@@ -48,6 +48,8 @@ export interface Store extends Tables {
   readonly transaction: Transaction;
   /** For telling records of the log again. */
   retelling(): Retelling;
+  /** From now on what SQLite needs to take a change back lies on disk: for a change that is larger than memory. Not within one. */
+  spill(): void;
   /** Bytes of the database that hold something. */
   usedBytes(): number;
   close(): void;
@@ -69,6 +71,7 @@ export function openStore(path: string, reserve: Pick<Reserve, 'giveUp'> | null 
     pages: createPages(db),
     statistics: createStatistics(db),
     transaction: createTransaction(db),
+    spill: () => void db.pragma('temp_store = FILE'),
     usedBytes: usedBytes(db),
     close() {
       db.close();

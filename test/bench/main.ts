@@ -1,6 +1,6 @@
 // npm run bench: measures the built program, jitless as in production, and prints a table in markdown.
 //
-//   npm run bench -- [--quick] [--only throughput|growth|memory]
+//   npm run bench -- [--quick] [PART …]      PART: throughput growth memory, ledger (which is checkpoints verify restart)
 //
 // An aim that is missed is printed as MISSED and is no failure; a request that fails, or a report that is lost, is.
 
@@ -9,18 +9,26 @@ import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FLAGS } from '../support/program.ts';
+import { measureCheckpoints } from './checkpoints.ts';
 import { type Findings, median, ms, table } from './findings.ts';
 import { type Generator, startGenerator } from './generator.ts';
 import { measureGrowth } from './growth.ts';
 import { measureMemory } from './memory.ts';
+import { measureRestart } from './restart.ts';
 import { measureThroughput } from './throughput.ts';
+import { measureVerify } from './verify.ts';
 
 const PARTS: Record<string, (scope: AsyncDisposableStack, generator: Generator, quick: boolean) => Promise<Findings>> = {
   throughput: measureThroughput,
   growth: measureGrowth,
   memory: measureMemory,
+  checkpoints: measureCheckpoints,
+  verify: measureVerify,
+  restart: measureRestart,
 };
-const USAGE = `usage: npm run bench -- [--quick] [--only ${Object.keys(PARTS).join('|')}]`;
+/** Parts that go by one name. */
+const GROUPS: Record<string, readonly string[]> = { ledger: ['checkpoints', 'verify', 'restart'] };
+const USAGE = `usage: npm run bench -- [--quick] [${[...Object.keys(PARTS), ...Object.keys(GROUPS)].join('|')} …]`;
 
 let running = new AsyncDisposableStack();
 const giveUp = () => {
@@ -29,11 +37,11 @@ const giveUp = () => {
 };
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, giveUp);
 
-const { quick, only } = options();
+const { quick, parts } = options();
 console.log(head());
 const found: Findings[] = [];
 for (const [name, measure] of Object.entries(PARTS)) {
-  if (only !== undefined && only !== name) continue;
+  if (!parts.includes(name)) continue;
   await using scope = new AsyncDisposableStack();
   running = scope;
   const findings = await measure(scope, scope.use(startGenerator()), quick);
@@ -52,10 +60,11 @@ console.log(
 for (const error of errors) console.error(`error: ${error}`);
 process.exitCode = errors.length === 0 ? 0 : 1;
 
-function options(): { quick: boolean; only: string | undefined } {
+function options(): { quick: boolean; parts: readonly string[] } {
   try {
-    const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } });
-    if (values.only === undefined || Object.hasOwn(PARTS, values.only)) return { quick: values.quick, only: values.only };
+    const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean', default: false } }, allowPositionals: true });
+    const parts = positionals.flatMap((name) => GROUPS[name] ?? [name]);
+    if (parts.every((name) => Object.hasOwn(PARTS, name))) return { quick: values.quick, parts: parts.length > 0 ? parts : Object.keys(PARTS) };
   } catch {
     // Told below, as for a part that there is not.
   }

@@ -1,8 +1,8 @@
 // What the recorder holds resident after many reports, and how fast it takes them as lines.
 
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { residentBytes } from '../support/program.ts';
+import { peakBytes } from './command.ts';
 import { type Findings, count, mb, table } from './findings.ts';
 import type { Generator } from './generator.ts';
 import { REPORTS, batch, report } from './requests.ts';
@@ -35,9 +35,4 @@ export async function measureMemory(scope: AsyncDisposableStack, generator: Gene
   );
   const what = `resident after ${count(reports)} reports ≤ ${mb(MOST_BYTES)}`;
   return { text, aims: [{ what, measured: mb(resident), met: resident <= MOST_BYTES }], errors };
-}
-
-function peakBytes(pid: number): number {
-  const [, kib = '0'] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kib) * 1024;
 }

@@ -19,8 +19,8 @@ export async function startYardstick(name: 'node-http' | 'hono-zod', scope: Asyn
 }
 
 /** The recorder as it is built and shipped, on a folder of its own, which goes with it. */
-export async function startRecorder(scope: AsyncDisposableStack): Promise<Program> {
-  return scope.use(await startProgram({ env: { STORE_MAX_BYTES: String(16 * 1024 ** 3) } }));
+export async function startRecorder(scope: AsyncDisposableStack, env: Record<string, string> = {}): Promise<Program> {
+  return scope.use(await startProgram({ env: { STORE_MAX_BYTES: String(16 * 1024 ** 3), ...env } }));
 }
 
 export async function totalOf({ port }: Program): Promise<number> {

@@ -23,7 +23,7 @@ function isOrdered(records: readonly Pick<AuditRecord, 'seq' | 'ts'>[]): boolean
 describe('a clock that is set back and forward', () => {
   it('leaves a log whose time never goes back, over restarts too, and a list in the order in which things came', async () => {
     const clock = createClock();
-    await using house = await openTestHouse({ policy: POLICY, now: clock.now });
+    await using house = await openTestHouse({ policy: POLICY, now: clock.now, env: { AUDIT_ROTATE_AGE: '99999d' } });
     const ids: string[] = [];
     for (const [i, move] of MOVES.entries()) {
       clock.advance(move);
@@ -46,7 +46,7 @@ describe('a clock that is set back and forward', () => {
 
   it('opens and shuts no window when it is set back, and shuts them when it goes on', async () => {
     const clock = createClock();
-    await using house = await openTestHouse({ policy: POLICY, now: clock.now });
+    await using house = await openTestHouse({ policy: POLICY, now: clock.now, env: { AUDIT_ROTATE_AGE: '99999d' } });
     const report = async (name: string, move: number) => {
       clock.advance(move);
       return (await house.post(REPORT, aReport({ class: name }))).body as { id: string; severity: string; occurrences: number };
@@ -67,7 +67,7 @@ describe('a clock that is set back and forward', () => {
 
   it('forgets no request that was done once', async () => {
     const clock = createClock();
-    await using house = await openTestHouse({ policy: POLICY, now: clock.now });
+    await using house = await openTestHouse({ policy: POLICY, now: clock.now, env: { AUDIT_ROTATE_AGE: '99999d' } });
     const send = async (move: number) => {
       clock.advance(move);
       const answer = await house.post(REPORT, aReport({ class: 'model_behavior_anomaly' })).set('Idempotency-Key', 'once');

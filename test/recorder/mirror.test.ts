@@ -320,13 +320,19 @@ describe('a log file that is not what was written to it', () => {
     const newer = readFileSync(auditOf(house));
     copyFileSync(`${store}.old`, store);
     for (const rest of ['-wal', '-shm']) rmSync(store + rest, { force: true });
+    // With it the records would be taken from the log.
+    rmSync(`${auditOf(house)}.checkpoint`);
     await house.restart();
 
     const [aside] = keptAside(house);
     expect(aside).toBeDefined();
     expect(readFileSync(join(house.dir, String(aside))).equals(newer)).toBe(true);
-    expect(ofType(house, 'log.recovered')).toMatchObject([{ data: { reason: expect.stringContaining('which the store does not hold') } }]);
+    expect(ofType(house, 'log.recovered')).toMatchObject([
+      { data: { reason: 'a file of the log holds records that the store does not', went_on_as: { instance: expect.any(String) } } },
+      { data: { reason: expect.stringContaining('which the store does not hold') } },
+    ]);
     expect((await house.get('/api/v1/incidents?source=incident-recorder').expect(200)).body).toMatchObject([
+      { class: 'integrity_violation', severity: 'critical' },
       { class: 'integrity_violation', severity: 'critical' },
     ]);
     expect(verifyLog(auditOf(house))).toMatchObject({ fault: null, torn: false });

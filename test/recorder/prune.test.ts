@@ -189,6 +189,18 @@ describe('pruning', () => {
     expect((await path.report({ source: 'agent-7' })).incident.severity).toBe('critical');
   });
 
+  it('forgets requests that are over age, of which a store that is made anew would have forgotten others', async () => {
+    using life = await openLife();
+    const report = async (key_sha256: string) => life.path.report({}, { mark: { token: 't', key_sha256, body_sha256: 'b' } });
+    for (let i = 0; i < 10; i += 1) await report(`gone ${i}`);
+    const to = life.lines().length;
+    for (let i = 0; i < 6; i += 1) await report(`over age ${i}`);
+    life.path.clock.advance(25 * 3_600_000);
+    await report('young');
+    expect(compareStores(life.database, await rebuiltFrom(life, 'left', await pruned(life, to)))).toEqual([]);
+    expect(life.path.db.prepare('SELECT key_sha256 FROM requests').pluck().all()).toEqual(['young']);
+  });
+
   it.each([
     ['the newest record', (head: number) => head],
     ['more than there is', (head: number) => head + 1],

@@ -1,6 +1,6 @@
 // The write path with its log and its checkpoints but without doors, on files that can be taken as a crash would leave them.
 
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Kept } from '../../src/incident/incident.ts';
@@ -204,6 +204,5 @@ export function copyFolder(from: string, to: string): void {
   for (const name of readdirSync(from).filter(isKept)) {
     rmSync(join(to, name), { force: true });
     copyFileSync(join(from, name), join(to, name));
-    if (name.endsWith('.key')) chmodSync(join(to, name), 0o600);
   }
 }

@@ -17,13 +17,13 @@ rules:
   prompt_injection: {auto_contain: true, actions: [freeze_agent, log_alert], escalate: {count: 2, window: 60s, to: critical}}
   model_behavior_anomaly: {auto_contain: true, actions: [quarantine_model, freeze_agent], max_holds: 2}
   tool_call_burst: {actions: [freeze_agent, quarantine_model], min_severity: high, dedupe: {by: [source, evidence.k], window: 60s}}
-  integrity_violation: {auto_contain: true, actions: [disable_airlock, log_alert]}
+  integrity_violation: {auto_contain: true, actions: [disable_airlock, log_alert], escalate: {count: 3, window: 1d, to: critical}}
 `;
 /** More rules, fewer, other modes: each changes what the next report of an incident orders, or how far it has come. */
 /** As a start finds it that has nothing to repair. */
 const NOTHING_FOUND = { recovery: { restored: null, lost: null }, fork: null };
 
-export const LIFE_POLICIES = [
+const LIFE_POLICIES = [
   `version: 1${RULES}`,
   `version: 1\nwithout_actuator: never${RULES}`,
   `version: 1\nmode: observe${RULES}`,
@@ -70,7 +70,7 @@ const deed = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reload' as const), policy: index, key }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), policy: index, signer: fc.nat({ max: 3 }) }) },
 );
-export type Deed = typeof deed extends fc.Arbitrary<infer T> ? T : never;
+type Deed = typeof deed extends fc.Arbitrary<infer T> ? T : never;
 
 /** Mostly long ones: what is wrong shows where many things meet. */
 export const deeds = (maxLength = 60) => fc.array(deed, { minLength: 5, maxLength, size: 'max' });

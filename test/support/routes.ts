@@ -29,6 +29,8 @@ export const ROUTES: readonly PromisedRoute[] = [
   { method: 'GET', path: '/api/v1/incidents/{id}/timeline', open: 'never', for: ALL },
   { method: 'GET', path: '/api/v1/incidents?q=a', open: 'never', for: ALL },
   { method: 'GET', path: '/api/v1/stats', open: 'on loopback', for: READERS },
+  { method: 'GET', path: '/api/v1/audit/proof/inclusion?seq=1', open: 'never', for: READERS },
+  { method: 'GET', path: '/api/v1/audit/proof/consistency?from=1', open: 'never', for: READERS },
   {
     method: 'POST',
     path: '/api/v1/incidents/report',

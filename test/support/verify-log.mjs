@@ -18,12 +18,22 @@ function bytesOf(paths) {
   return Buffer.concat([paths].flat().map((path) => (path.endsWith('.gz') ? gunzipSync(readFileSync(path)) : readFileSync(path))));
 }
 
-/** @returns {{ records: number, fault: string | null, offset: number, torn: boolean, last: string, leaves: string[] }} `offset` of the first bad line */
+/**
+ * Where the records before the first are gone, that must be told by a `log.pruned` with the tree of what is gone: `pruned`.
+ * @returns {{ records: number, fault: string | null, offset: number, torn: boolean, last: string, leaves: string[], pruned: object | null }}
+ * `offset` of the first bad line; `records` is the seq of the last good one
+ */
 export function verifyLog(paths) {
   const bytes = bytesOf(paths);
   const leaves = [];
-  let [seq, prev, at] = [0, '0'.repeat(64), 0];
-  const bad = (fault) => ({ records: seq, fault, offset: at, torn: false, last: prev, leaves });
+  const [, begin = '1', before = '0'.repeat(64)] =
+    /^\{"v":1,"seq":([2-9]|[1-9]\d+),"ts":.*,"prev":"([0-9a-f]{64})","hash":"[0-9a-f]{64}"\}\n/.exec(
+      bytes.subarray(0, 1 + bytes.indexOf(10)).toString('latin1'),
+    ) ?? [];
+  let [seq, prev, at] = [Number(begin) - 1, before, 0];
+  /** @type {{ to: number, hashes: string[], by: number } | null} */
+  let pruned = null;
+  const bad = (fault) => ({ records: seq, fault, offset: at, torn: false, last: prev, leaves, pruned });
   for (let end = bytes.indexOf(10, at); end >= 0; end = bytes.indexOf(10, at)) {
     const line = bytes.subarray(at, end);
     const tail = TAIL.exec(line.subarray(-75).toString('latin1'));
@@ -34,29 +44,57 @@ export function verifyLog(paths) {
     if (sha256(Buffer.of(0), body).toString('hex') !== tail[1]) return bad('hash does not fit');
     [seq, prev, at] = [seq + 1, tail[1], end + 1];
     leaves.push(prev);
+    if (/^[^,]*,[^,]*,"ts":"[^"]*","type":"log\.pruned"/.test(line.toString('latin1'))) {
+      const { to, hashes } = JSON.parse(line.toString()).data;
+      if (to === Number(begin) - 1) pruned = { to, hashes, by: seq };
+    }
   }
-  return { records: seq, fault: null, offset: at, torn: at < bytes.length, last: prev, leaves };
+  if (begin !== '1' && pruned === null) {
+    [seq, at] = [0, 0];
+    return bad(`it begins with record ${begin}, and does not tell why`);
+  }
+  return { records: seq, fault: null, offset: at, torn: at < bytes.length, last: prev, leaves, pruned };
 }
 
-/** The root of RFC 6962 over leaf hashes, as its definition says it. */
-function rootOf(leaves) {
-  if (leaves.length === 0) return sha256();
-  if (leaves.length === 1) return Buffer.from(leaves[0], 'hex');
+/** The root of RFC 6962 over leaves `begin` to `end`, as its definition says it; `gone` has the roots of what was pruned. */
+function rootOf(leaves, begin, end, gone) {
+  const known = gone.get(`${begin}-${end}`);
+  if (known) return Buffer.from(known, 'hex');
+  if (begin === end) return sha256();
+  if (end - begin === 1) return Buffer.from(leaves[begin] ?? '', 'hex');
   let split = 1;
-  while (split * 2 < leaves.length) split *= 2;
-  return sha256(Buffer.of(1), rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split)));
+  while (split * 2 < end - begin) split *= 2;
+  return sha256(Buffer.of(1), rootOf(leaves, begin, begin + split, gone), rootOf(leaves, begin + split, end, gone));
+}
+
+/** The largest subtrees that cover what was pruned, left to right, by the leaves that each spans. */
+function subtreesOf({ to, hashes }) {
+  let at = 0;
+  return new Map(
+    hashes.map((hash) => {
+      const size = 2 ** Math.floor(Math.log2(to - at));
+      at += size;
+      return [`${at - size}-${at}`, hash];
+    }),
+  );
 }
 
 /** What is wrong with a log by a signed checkpoint that somebody held, or null. `key` is a verifier key, of which only the bytes are used. */
-export function faultByCheckpoint({ leaves }, note, key) {
+export function faultByCheckpoint({ records, leaves, pruned }, note, key) {
   const [text, signature] = note.split('\n\n— ');
   const [origin, size, root] = text.split('\n');
   const raw = Buffer.from(key.replace(/^[^+]*\+[0-9a-f]{8}\+/, ''), 'base64').subarray(1);
-  const publicKey = createPublicKey({ key: Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]), format: 'der', type: 'spki' });
+  const publicKey = createPublicKey({
+    key: Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]),
+    format: 'der',
+    type: 'spki',
+  });
   const signed = Buffer.from(signature.trim().split(' ')[1], 'base64').subarray(4);
   if (!signature.startsWith(`${origin} `) || !verify(null, Buffer.from(`${text}\n`), publicKey, signed)) return 'the signature is not good';
-  if (leaves.length < Number(size)) return `the log has ${leaves.length} records; the checkpoint covers ${size}`;
-  return rootOf(leaves.slice(0, Number(size))).toString('base64') === root ? null : 'the root is another';
+  if (records < Number(size)) return `the log has ${records} records; the checkpoint covers ${size}`;
+  if (pruned && pruned.by > Number(size)) return `record ${pruned.by}, which tells of what is gone, is not covered by the checkpoint`;
+  const all = pruned ? [...Array.from({ length: pruned.to }, () => ''), ...leaves] : leaves;
+  return rootOf(all, 0, Number(size), pruned ? subtreesOf(pruned) : new Map()).toString('base64') === root ? null : 'the root is another';
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {

@@ -39,25 +39,39 @@ export function auditRoutes({ store, checkpoints, tree }: AuditParts): Route[] {
     return raw(published.note, 200, { 'content-type': 'text/plain; charset=utf-8' });
   }
 
+  /** @throws RecorderError "not_found" where the tree is not kept so far down: this store was made again out of a log that had been pruned */
+  function proven<T>(prove: () => T): T {
+    try {
+      return prove();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new RecorderError('not_found', `what this would prove was pruned: the log begins with record ${store.records.first()}`);
+    }
+  }
+
   function inclusion({ url }: Call): Response {
     const parameters = parametersOf(url, ['seq', 'size']);
     const size = wholeNumber(parameters, 'size', 1, tree().end) ?? checkpoints.latest?.size ?? tree().end;
     const seq = required(wholeNumber(parameters, 'seq', 1, size), 'seq');
-    return json({
-      ...{ seq, size, root: rootOf(store.tree.at(size)) },
-      leaf: store.tree.hashOf({ level: 0, index: seq - 1 }),
-      proof: hashesOf(inclusionSpans(seq - 1, size), store.tree.hashOf),
-    });
+    return proven(() =>
+      json({
+        ...{ seq, size, root: rootOf(store.tree.at(size)) },
+        leaf: store.tree.hashOf({ level: 0, index: seq - 1 }),
+        proof: hashesOf(inclusionSpans(seq - 1, size), store.tree.hashOf),
+      }),
+    );
   }
 
   function consistency({ url }: Call): Response {
     const parameters = parametersOf(url, ['from', 'to']);
     const to = wholeNumber(parameters, 'to', 1, tree().end) ?? checkpoints.latest?.size ?? tree().end;
     const from = required(wholeNumber(parameters, 'from', 1, to), 'from');
-    return json({
-      ...{ from, from_root: rootOf(store.tree.at(from)), to, to_root: rootOf(store.tree.at(to)) },
-      proof: hashesOf(consistencySpans(from, to), store.tree.hashOf),
-    });
+    return proven(() =>
+      json({
+        ...{ from, from_root: rootOf(store.tree.at(from)), to, to_root: rootOf(store.tree.at(to)) },
+        proof: hashesOf(consistencySpans(from, to), store.tree.hashOf),
+      }),
+    );
   }
 
   return [
