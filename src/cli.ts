@@ -42,7 +42,12 @@ audit
   .description('checks every record of a log, from its bytes alone')
   .argument('[log...]', 'the newest file of a log, which stands for all of it, or its files, oldest first (default: AUDIT_LOG_PATH)')
   .option('--receipt <seq:hash>', 'a receipt that must hold; may be repeated', collect, [])
-  .option('--checkpoint <file>', 'a signed checkpoint that must hold; may be repeated (with a key, the one beside the log must hold too)', collect, [])
+  .option(
+    '--checkpoint <file>',
+    'a signed checkpoint that must hold; may be repeated (with a key, the one beside the log must hold too)',
+    collect,
+    [],
+  )
   .option('--pubkey <key>', 'a verifier key that is trusted, or a file with it; may be repeated', collect, [])
   .option('--db <path>', 'a database that must hold what the log tells, field by field')
   .option('--json', 'one JSON object instead of sentences', false)

@@ -62,7 +62,12 @@ describe('a planted fault is found', () => {
   it.each([
     ['up the stairs', 'policy/a.ts', "import { b } from '../recorder/b.ts';", 'policy/a.ts (floor 3) imports recorder/b.ts (floor 4)'],
     ['beside', 'policy/a.ts', "import { b } from '../store/b.ts';", 'policy/a.ts (floor 3) imports store/b.ts (floor 3)'],
-    ['between doors', 'http/routes/a.ts', "import { b } from '../../cli/verify.ts';", 'http/routes/a.ts (floor 6) imports cli/verify.ts (floor 6)'],
+    [
+      'between doors',
+      'http/routes/a.ts',
+      "import { b } from '../../cli/verify.ts';",
+      'http/routes/a.ts (floor 7) imports cli/verify.ts (floor 7)',
+    ],
     ['by type only', 'incident/a.ts', "import type { B } from '../policy/b.ts';", 'incident/a.ts (floor 2) imports policy/b.ts (floor 3)'],
     ['by handing on', 'input/a.ts', "export { b } from '../incident/b.ts';", 'input/a.ts (floor 1) imports incident/b.ts (floor 2)'],
     [

@@ -5,6 +5,21 @@ import { basename, dirname, join } from 'node:path';
 
 const DIGITS = 12;
 
+/** The last record that is durable in the newest file, the offset at which its line ends, and the first record of that file. */
+export interface Synced {
+  readonly seq: number;
+  readonly offset: number;
+  readonly first: number;
+}
+
+/** A file that was kept aside under the name `file`. */
+export interface Damage {
+  readonly file: string;
+  readonly reason: string;
+  /** Whether it holds a record that the store does not: then the store is not the one that the log was last kept with. */
+  readonly beyond: boolean;
+}
+
 export interface SegmentFile {
   readonly path: string;
   /** Seq of its first record, by its name. */

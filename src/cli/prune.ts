@@ -6,7 +6,7 @@ import { RecorderError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { builtInPolicy } from '../policy/built-in.ts';
 import { loadPolicy } from '../policy/load.ts';
-import { pruneLog } from '../recorder/prune-log.ts';
+import { pruneLog } from '../ledger/prune-log.ts';
 import { createRoom } from '../recorder/room.ts';
 import { openReserve } from '../store/reserve.ts';
 import { openStore } from '../store/store.ts';

@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { ENVIRONMENT } from '../config.ts';
-import { type Rebuilt, rebuild as rebuildStore } from '../recorder/rebuild.ts';
+import { type Rebuilt, rebuild as rebuildStore } from '../ledger/rebuild.ts';
 import { filesGiven } from './given.ts';
 import { EXIT, createProgress, print } from './output.ts';
 

@@ -5,7 +5,7 @@ import { blocksOf } from '../audit/blocks.ts';
 import { type Finding, type Receipt, createTrial } from '../audit/held.ts';
 import { type Verdict, verifyLog } from '../audit/verify.ts';
 import { RecorderError } from '../errors.ts';
-import { compareWithLog } from '../recorder/compare.ts';
+import { compareWithLog } from '../ledger/compare.ts';
 import { filesGiven, keyGiven, notesGiven } from './given.ts';
 import { EXIT, createProgress, print } from './output.ts';
 

@@ -12,8 +12,8 @@ import type { Incident, Kept } from '../incident/incident.ts';
 import { policyOf, readRecord } from '../incident/recorded.ts';
 import { retell } from '../incident/retell.ts';
 import { viewOf } from '../incident/view.ts';
-import type { Checkpoints } from '../recorder/checkpoints.ts';
-import type { SignedCheckpoint } from '../recorder/witness.ts';
+import type { Checkpoints } from '../ledger/checkpoints.ts';
+import type { SignedCheckpoint } from '../ledger/witness.ts';
 import type { Store } from '../store/store.ts';
 
 export interface EvidenceParts {

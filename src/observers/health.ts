@@ -1,7 +1,7 @@
 // Whether the recorder can do its work: one word for each part, and one for the whole.
 
 import type { Policy } from '../policy/policy.ts';
-import type { Ledger } from '../recorder/ledger.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { Queue } from '../recorder/queue.ts';
 import { ACTIONS } from '../incident/actions.ts';
 import type { Store } from '../store/store.ts';

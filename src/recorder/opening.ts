@@ -3,15 +3,22 @@
 import { randomBytes } from 'node:crypto';
 import type { Token } from '../access/token.ts';
 import { keyIn } from '../audit/note.ts';
+import type { Damage } from '../audit/segments.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Log } from '../log.ts';
 import { OURSELVES } from './caller.ts';
 import { keyFinding, storeFinding } from './findings.ts';
 import type { Draft } from './draft.ts';
 import { adopt, foundChange } from './recorder.ts';
-import type { Recovery } from './recovery.ts';
 import { findingChange } from './report.ts';
-import type { Damage } from './standing.ts';
+
+/** What the store was found to be short of, by what was signed. */
+export interface Recovery {
+  /** Records that were taken from the log. */
+  readonly restored: { readonly from: number; readonly to: number } | null;
+  /** Why it is not what was signed, and could not be made so; null when it is. */
+  readonly lost: string | null;
+}
 
 export interface Opening {
   readonly software: string;

@@ -3,6 +3,7 @@
 import type { Events, RequestMark } from '../incident/events.ts';
 import type { Report } from '../incident/report.ts';
 import type { StepName } from '../incident/lifecycle.ts';
+import type { Damage, Synced } from '../audit/segments.ts';
 import type { Log } from '../log.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Token } from '../access/token.ts';
@@ -13,7 +14,6 @@ import type { Draft } from './draft.ts';
 import type { Queue } from './queue.ts';
 import type { Reported } from './occurrence.ts';
 import { findingChange, reportChange } from './report.ts';
-import type { Damage, Synced } from './standing.ts';
 import { type Changed, type StepRequest, noteChange, stepChange } from './steps.ts';
 import type { Receipt } from '../incident/incident.ts';
 

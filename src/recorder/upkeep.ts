@@ -1,7 +1,6 @@
 // What is done every second, whether anybody asks or not. Never throws.
 
 import type { Log } from '../log.ts';
-import type { Ledger } from './ledger.ts';
 import type { Queue } from './queue.ts';
 import type { Refusals } from './refusals.ts';
 import type { Room } from './room.ts';
@@ -9,7 +8,8 @@ import type { Room } from './room.ts';
 export interface UpkeepParts {
   queue: Pick<Queue, 'health' | 'submit'>;
   room: Pick<Room, 'refill' | 'isWhole' | 'isShort' | 'probe'>;
-  ledger: Pick<Ledger, 'settle'>;
+  /** Makes what is new durable in the log, and signs it. */
+  ledger: { settle(): Promise<void> };
   refusals: Pick<Refusals, 'settle'>;
   log: Log;
 }

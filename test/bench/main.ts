@@ -64,7 +64,8 @@ function options(): { quick: boolean; parts: readonly string[] } {
   try {
     const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean', default: false } }, allowPositionals: true });
     const parts = positionals.flatMap((name) => GROUPS[name] ?? [name]);
-    if (parts.every((name) => Object.hasOwn(PARTS, name))) return { quick: values.quick, parts: parts.length > 0 ? parts : Object.keys(PARTS) };
+    if (parts.every((name) => Object.hasOwn(PARTS, name)))
+      return { quick: values.quick, parts: parts.length > 0 ? parts : Object.keys(PARTS) };
   } catch {
     // Told below, as for a part that there is not.
   }

@@ -52,7 +52,10 @@ export async function measureRestart(scope: AsyncDisposableStack, generator: Gen
     table(
       ['`rebuild`', ''],
       [
-        [`${count(incidents)} incidents, ${count(rebuilt.records)} records, ${count(rebuilt.bytes / 1e6)} MB of log`, `${rebuilt.seconds.toFixed(1)} s`],
+        [
+          `${count(incidents)} incidents, ${count(rebuilt.records)} records, ${count(rebuilt.bytes / 1e6)} MB of log`,
+          `${rebuilt.seconds.toFixed(1)} s`,
+        ],
         ['incidents/s', count(incidents / rebuilt.seconds)],
         ['the service, to which they came as lines', `${count(perSecond)}/s`],
         ['`audit verify` of the same log', `${rebuilt.verified_s.toFixed(1)} s`],

@@ -54,4 +54,4 @@ function reported(n: number): Entry {
 }
 
 /** What the decision adds. */
-const PADDING = 'x'.repeat(300);
+const PADDING = 'x'.repeat(175);

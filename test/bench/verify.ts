@@ -42,9 +42,7 @@ export async function measureVerify(scope: AsyncDisposableStack, _: Generator, q
     text: table([what, 's', 'MB/s', 'at most resident', '/ openssl'], rows),
     aims: [
       ...runs.flatMap(({ name, least }, i) =>
-        least === undefined
-          ? []
-          : [{ what: `${name} / openssl ≥ ${least}`, measured: ratioOf(i).toFixed(2), met: ratioOf(i) >= least }],
+        least === undefined ? [] : [{ what: `${name} / openssl ≥ ${least}`, measured: ratioOf(i).toFixed(2), met: ratioOf(i) >= least }],
       ),
       { what: `resident while it verifies ${count(records)} records ≤ ${mb(MOST_BYTES)}`, measured: mb(most), met: most <= MOST_BYTES },
     ],

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { extendsTree, includes } from '../../src/audit/merkle.ts';
 import { filesOf, oldSegmentsOf } from '../../src/audit/segments.ts';
-import { rebuild } from '../../src/recorder/rebuild.ts';
+import { rebuild } from '../../src/ledger/rebuild.ts';
 import { compareStores } from '../../src/store/compare.ts';
 import { type TestHouse, aReport, createClock, openTestHouse } from '../support/house.ts';
 import { ROOT } from '../support/program.ts';

@@ -9,7 +9,7 @@ import { readRecord } from '../../src/incident/recorded.ts';
 import { retell } from '../../src/incident/retell.ts';
 import { viewOf } from '../../src/incident/view.ts';
 import { pruneChange } from '../../src/recorder/prune.ts';
-import { rebuild } from '../../src/recorder/rebuild.ts';
+import { rebuild } from '../../src/ledger/rebuild.ts';
 import { compareStores } from '../../src/store/compare.ts';
 import { openStore } from '../../src/store/store.ts';
 import { type Life, deeds, openLife } from '../support/life.ts';

@@ -10,6 +10,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['incident/'],
   ['store/', 'policy/', 'access/'],
   ['recorder/'],
+  ['ledger/'],
   ['observers/', 'config.ts'],
   ['http/', 'cli/'],
   ['house.ts'],

@@ -2,7 +2,7 @@
 
 import { type Range, consistencySpans, hashesOf, inclusionSpans, rootOf } from '../../audit/merkle.ts';
 import { RecorderError } from '../../errors.ts';
-import type { Checkpoints } from '../../recorder/checkpoints.ts';
+import type { Checkpoints } from '../../ledger/checkpoints.ts';
 import type { Store } from '../../store/store.ts';
 import type { Call, Route } from '../guard.ts';
 import { limitOf, parametersOf, single, wholeNumber } from '../query.ts';

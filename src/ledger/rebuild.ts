@@ -9,8 +9,8 @@ import { type Segment, type Verdict, verifyLog } from '../audit/verify.ts';
 import { RecorderError } from '../errors.ts';
 import { type Building, openBuilding } from '../store/building.ts';
 import { lockStore } from '../store/database.ts';
-import { type Replay, createReplay } from './replay.ts';
-import type { Synced } from './standing.ts';
+import { type Replay, createReplay } from '../recorder/replay.ts';
+import type { Synced } from '../audit/segments.ts';
 
 export interface RebuildParts {
   /** Of one log, oldest first. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newKeyPem, readKey } from '../../src/audit/key.ts';
-import { openSigningKey } from '../../src/recorder/signing-key.ts';
+import { openSigningKey } from '../../src/ledger/signing-key.ts';
 import { openTestHouse } from '../support/house.ts';
 import { runToEnd, startProgram } from '../support/program.ts';
 import { verifyLog } from '../support/verify-log.mjs';

@@ -18,7 +18,7 @@ import { basename, join } from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareWithLog } from '../../src/recorder/compare.ts';
+import { compareWithLog } from '../../src/ledger/compare.ts';
 import { RecorderError } from '../../src/errors.ts';
 import { openFolder } from '../support/folder.ts';
 import { type LedgerHouse, ORIGIN, type Point, copyFolder, openLedgerHouse } from '../support/ledger.ts';
@@ -56,7 +56,13 @@ const tampering: fc.Arbitrary<Tampering> = fc.oneof(
   fc.record({ do: fc.constantFrom('flip' as const, 'remove' as const), file: fc.nat(), share }),
   {
     weight: 3,
-    arbitrary: fc.record({ do: fc.constant('put back' as const), copy: fc.nat(), store: fc.boolean(), log: fc.boolean(), checkpoint: fc.boolean() }),
+    arbitrary: fc.record({
+      do: fc.constant('put back' as const),
+      copy: fc.nat(),
+      store: fc.boolean(),
+      log: fc.boolean(),
+      checkpoint: fc.boolean(),
+    }),
   },
   fc.record({ do: fc.constant('take the checkpoint' as const) }),
 );
@@ -167,7 +173,10 @@ function sealedIn({ log }: Files): { seq: number; hash: string }[] {
       .slice(0, -1)
       .flatMap((line) => {
         const [, seq] = /^\{"v":1,"seq":(\d+),/.exec(line) ?? [];
-        const sealed = createHash('sha256').update(`\0${line.slice(0, -75)}`).digest('hex') === hashOf(line);
+        const sealed =
+          createHash('sha256')
+            .update(`\0${line.slice(0, -75)}`)
+            .digest('hex') === hashOf(line);
         return seq !== undefined && sealed ? [{ seq: Number(seq), hash: hashOf(line) }] : [];
       }),
   );
@@ -386,12 +395,19 @@ class Life {
     if (!contradicts && !touched) this.#claim(told.length === 0, `a crash is told as ${JSON.stringify(told)}`);
     if (!contradicts) this.#claim(forks.length === 0, 'it goes on as another log for no reason');
     if (!contradicts && !replaced && damaged === 1)
-      this.#claim(told.length <= 2 && told.every(({ damaged: file }) => file !== null), `one damaged file is told as ${JSON.stringify(told)}`);
+      this.#claim(
+        told.length <= 2 && told.every(({ damaged: file }) => file !== null),
+        `one damaged file is told as ${JSON.stringify(told)}`,
+      );
     for (const { origin } of forks) {
       this.#claim(origin === name, `it is to go on as ${origin}, and goes on as ${name}`);
       this.#claim(!this.#held.some((each) => each.origin === origin && !holds(each, hashes)), `${origin} was its name before`);
     }
-    const own = lines.filter((line) => /"type":"incident\.(?:reported|joined)","id":"[^"]+","actor":"[^"]+","data":\{"report":\{[^}]*"source":"incident-recorder"/.test(line));
+    const own = lines.filter((line) =>
+      /"type":"incident\.(?:reported|joined)","id":"[^"]+","actor":"[^"]+","data":\{"report":\{[^}]*"source":"incident-recorder"/.test(
+        line,
+      ),
+    );
     const recovered = lines.filter(isRecovered);
     this.#claim(own.length === recovered.length, `${recovered.length} log.recovered have ${own.length} reports of our own`);
 
@@ -424,7 +440,9 @@ class Life {
   }
 
   #toldOf(lines: readonly string[]): Told[] {
-    return lines.filter((line) => isRecovered(line) && !this.#known.has(hashOf(line))).map((line) => (JSON.parse(line) as { data: Told }).data);
+    return lines
+      .filter((line) => isRecovered(line) && !this.#known.has(hashOf(line)))
+      .map((line) => (JSON.parse(line) as { data: Told }).data);
   }
 
   /** All that is to be known of each incident. */
@@ -483,7 +501,8 @@ function lose(dir: string, { share: left, zeros, rotation, checkpoint }: Loss, o
 
 /** What is put back of a copy; all else stays as it is. */
 function putBack(copy: string, dir: string, { store, log, checkpoint }: { store: boolean; log: boolean; checkpoint: boolean }): void {
-  const part = (name: string) => (/^incidents\.db/.test(name) ? store : name.endsWith('.checkpoint') ? checkpoint : /^audit.*\.jsonl$/.test(name) && log);
+  const part = (name: string) =>
+    /^incidents\.db/.test(name) ? store : name.endsWith('.checkpoint') ? checkpoint : /^audit.*\.jsonl$/.test(name) && log;
   for (const name of readdirSync(dir).filter(part)) rmSync(join(dir, name));
   for (const name of readdirSync(copy).filter(part)) copyFileSync(join(copy, name), join(dir, name));
 }

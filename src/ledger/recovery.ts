@@ -13,15 +13,8 @@ import { verifyLog } from '../audit/verify.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { readCheckpoint } from './checkpoints.ts';
-import { createReplay } from './replay.ts';
-
-/** What the store was found to be short of, by what was signed. */
-export interface Recovery {
-  /** Records that were taken from the log. */
-  readonly restored: { readonly from: number; readonly to: number } | null;
-  /** Why it is not what was signed, and could not be made so; null when it is. */
-  readonly lost: string | null;
-}
+import type { Recovery } from '../recorder/opening.ts';
+import { createReplay } from '../recorder/replay.ts';
 
 const BATCH = 1000;
 const NOTHING: Recovery = { restored: null, lost: null };
@@ -70,7 +63,8 @@ async function faultBehind(path: string, { records, tree }: Store, signed: { siz
   const faults: string[] = [];
   const verdict = await verifyLog(segmentsOf(filesBehind(path, head.seq)), {
     onRecord(seq, hash, line) {
-      if (seq === head.seq + 1 && prevOf(line.toString('latin1')) !== head.hash) faults.push(`record ${seq} does not follow the store's last`);
+      if (seq === head.seq + 1 && prevOf(line.toString('latin1')) !== head.hash)
+        faults.push(`record ${seq} does not follow the store's last`);
       if (seq > head.seq && seq <= signed.size) range = range.end === seq - 1 ? append(range, hash) : range;
     },
   });

@@ -4,10 +4,11 @@ import type { SigningKey } from '../audit/key.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { type Mirror, type MirrorParts, openMirror } from './mirror.ts';
-import { newInstance } from './opening.ts';
-import { type Recovery, recoverStore } from './recovery.ts';
+import { newInstance } from '../recorder/opening.ts';
+import type { Recovery } from '../recorder/opening.ts';
+import { recoverStore } from './recovery.ts';
 import { openSigningKey, originOf } from './signing-key.ts';
-import type { Damage } from './standing.ts';
+import type { Damage } from '../audit/segments.ts';
 
 interface LogParts {
   path: string;

@@ -2,7 +2,7 @@
 
 import type { Store } from '../store/store.ts';
 import type { Mirror } from './mirror.ts';
-import type { Damage } from './standing.ts';
+import type { Damage } from '../audit/segments.ts';
 
 export interface Inspected {
   path: string;

@@ -5,23 +5,8 @@
 
 import { type LogFile, endsOf, linesIn, openLogFile } from '../audit/file.ts';
 import { headOf, isIntact } from '../audit/record.ts';
-import { keepAside, oldSegmentsOf } from '../audit/segments.ts';
+import { type Damage, type Synced, keepAside, oldSegmentsOf } from '../audit/segments.ts';
 import type { Store } from '../store/store.ts';
-
-/** The last record that is durable in the newest file, the offset at which its line ends, and the first record of that file. */
-export interface Synced {
-  readonly seq: number;
-  readonly offset: number;
-  readonly first: number;
-}
-
-/** A file that was kept aside under the name `file`. */
-export interface Damage {
-  readonly file: string;
-  readonly reason: string;
-  /** Whether it holds a record that the store does not: then the store is not the one that the log was last kept with. */
-  readonly beyond: boolean;
-}
 
 export interface Standing {
   readonly file: LogFile;

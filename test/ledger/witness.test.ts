@@ -8,7 +8,7 @@ import { type SigningKey, newKeyPem, readKey } from '../../src/audit/key.ts';
 import { type HashOf, type Range, append, consistencySpans, emptyRange, hashesOf, rootOf } from '../../src/audit/merkle.ts';
 import { cosignatureOf, isSignedBy, openNote, parseVerifierKey, signNote } from '../../src/audit/note.ts';
 import { createLog } from '../../src/log.ts';
-import { type SignedCheckpoint, type Witness, type WitnessParts, createWitness } from '../../src/recorder/witness.ts';
+import { type SignedCheckpoint, type Witness, type WitnessParts, createWitness } from '../../src/ledger/witness.ts';
 import { type Manner, type TestWitness, type TestWitnessOptions, openTestWitness } from '../support/witness.ts';
 
 const ORIGIN = 'test/incident-recorder';

@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts';
 import { type Checkpoints, createCheckpoints } from './checkpoints.ts';
 import { type Inspection, startInspection } from './inspection.ts';
 import type { Mirror } from './mirror.ts';
-import type { Recorder } from './recorder.ts';
+import type { Recorder } from '../recorder/recorder.ts';
 import { type Witness, createWitness } from './witness.ts';
 
 export interface Ledger {

@@ -13,9 +13,9 @@ import type { Policy } from '../policy/policy.ts';
 import type { Store } from '../store/store.ts';
 import { createCheckpoints, readCheckpoint } from './checkpoints.ts';
 import { openLog } from './log-opening.ts';
-import { pruneChange } from './prune.ts';
-import { createQueue } from './queue.ts';
-import type { Room } from './room.ts';
+import { pruneChange } from '../recorder/prune.ts';
+import { createQueue } from '../recorder/queue.ts';
+import type { Room } from '../recorder/room.ts';
 
 export interface PruneParts {
   path: string;

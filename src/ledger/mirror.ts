@@ -10,7 +10,8 @@ import { keepAside, retire, syncFolder } from '../audit/segments.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { pieceAfter } from './piece.ts';
-import { type Damage, type Synced, standingOf } from './standing.ts';
+import type { Damage, Synced } from '../audit/segments.ts';
+import { standingOf } from './standing.ts';
 
 export interface Mirror {
   /** Appends what is new, in order. Never throws: a file that cannot be written lags, and is caught up with later. */

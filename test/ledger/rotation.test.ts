@@ -4,9 +4,9 @@ import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, tr
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { filesOf, oldSegmentsOf } from '../../src/audit/segments.ts';
-import { type Mirror, openMirror } from '../../src/recorder/mirror.ts';
-import type { Synced } from '../../src/recorder/standing.ts';
-import { type TestHouse, aReport, openTestHouse } from '../support/house.ts';
+import { type Mirror, openMirror } from '../../src/ledger/mirror.ts';
+import type { Synced } from '../../src/audit/segments.ts';
+import { aReport, openTestHouse } from '../support/house.ts';
 import { verifyLog } from '../support/verify-log.mjs';
 import { type WritePath, openWritePath } from '../support/write-path.ts';
 
