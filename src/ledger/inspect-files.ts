@@ -19,11 +19,12 @@ export async function inspectFiles({ path, store, mirror, until, now, onDamage }
   const { records } = store;
   /** The first record that no file was found to hold yet. */
   let next = records.first();
-  let newest = 0;
   // A file that is ended meanwhile lies under another name: then it is one of the old ones, and is looked at again.
-  while (newest !== mirror.first) {
-    newest = mirror.first;
-    const old = oldSegmentsOf(path).filter(({ first }) => first >= next && first < newest);
+  for (let looked = 0; looked !== mirror.first;) {
+    const newest = mirror.first;
+    const from = next;
+    looked = newest;
+    const old = oldSegmentsOf(path).filter(({ first }) => first >= from && first < newest);
     for (const [i, segment] of old.entries()) {
       const last = (old[i + 1]?.first ?? newest) - 1;
       await fillGap(segment.first - 1);

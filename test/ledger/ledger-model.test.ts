@@ -159,9 +159,10 @@ function readFiles(dir: string): Files {
   };
 }
 
-/** How much of the newest file is known to be durable. */
-function durableOf({ log, synced }: Files): number {
-  return firstSeq(log.get(NEWEST)) === synced.first ? synced.offset : 0;
+/** How much of a file of the log is known to be durable. */
+function durableOf(bytes: Buffer, { synced }: Files): number {
+  const first = firstSeq(bytes);
+  return first < synced.first ? bytes.length : first === synced.first ? synced.offset : 0;
 }
 
 /** Whole records of the log, as they were sealed. */
@@ -335,10 +336,10 @@ class Life {
       }
     }
     const after = readFiles(dir);
-    const durable = durableOf(before);
-    const damaged = [...before.log].filter(([name, bytes]) => {
-      const kept = after.log.get(name) ?? Buffer.alloc(0);
-      return name === NEWEST ? !kept.subarray(0, durable).equals(bytes.subarray(0, durable)) : !kept.equals(bytes);
+    const damaged = [...before.log.values()].filter((bytes) => {
+      const durable = durableOf(bytes, before);
+      const left = [...after.log.values()].find((each) => firstSeq(each) === firstSeq(bytes)) ?? Buffer.alloc(0);
+      return !left.subarray(0, durable).equals(bytes.subarray(0, durable));
     }).length;
     const touched = !sameLog(before, after);
     return { damaged, touched, replaced, contradicts: false };
@@ -490,7 +491,7 @@ function lose(dir: string, { share: left, zeros, rotation, checkpoint }: Loss, o
   if (existsSync(newest)) {
     const now = readFiles(dir);
     const bytes = now.log.get(NEWEST) ?? Buffer.alloc(0);
-    const durable = durableOf(now);
+    const durable = durableOf(bytes, now);
     const size = durable + Math.floor((bytes.length - durable) * left);
     // The first bytes of a file of which nothing is durable are all that tells it from somebody else's.
     const rest = zeros && durable > 0 ? Buffer.alloc(bytes.length - size) : Buffer.alloc(0);
