@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { readConfig } from '../config.ts';
 import { RecorderError } from '../errors.ts';
+import { INSTANT, parseInstant } from '../input/instant.ts';
 import { createLog } from '../log.ts';
 import { builtInPolicy } from '../policy/built-in.ts';
 import { loadPolicy } from '../policy/load.ts';
@@ -45,11 +46,7 @@ export async function prune({ before, json }: PruneOptions): Promise<number> {
 }
 
 function instantOf(text: string): Date {
-  const at = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(at))
-    throw new RecorderError(
-      'invalid_parameter',
-      `--before ${text}: must be a date or an instant with its offset, such as 2026-03-13 or 2026-03-13T08:15:30Z`,
-    );
-  return new Date(at);
+  const instant = parseInstant(text);
+  if (!instant) throw new RecorderError('invalid_parameter', `--before ${text}: ${INSTANT}`);
+  return instant;
 }

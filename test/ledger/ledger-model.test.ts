@@ -113,7 +113,9 @@ interface Held {
   readonly key: string;
   readonly origin: string;
   readonly size: number;
-  /** The hash of its last record, which binds all before it. */
+  /** Of the records that it covers. */
+  readonly hashes: readonly string[];
+  /** The last of them, which binds all before it. */
   readonly last: string;
   /** What was to be known of each incident when just these records were there. */
   readonly shown: ReadonlyMap<string, string> | null;
@@ -220,8 +222,9 @@ class Life {
       onCheckpoint: (note, key) => {
         const [origin = '', size = ''] = note.split('\n');
         const lines = this.#house.lines();
+        const hashes = lines.slice(0, Number(size)).map(hashOf);
         this.#held.push({
-          ...{ note, key, origin, size: Number(size), last: hashOf(lines[Number(size) - 1] ?? '') },
+          ...{ note, key, origin, size: Number(size), hashes, last: hashes.at(-1) ?? '' },
           shown: lines.length === Number(size) ? this.#shown(lines) : null,
           unseen: false,
         });
@@ -357,9 +360,13 @@ class Life {
     const files = existsSync(join(house.dir, 'incidents.db')) ? readFiles(house.dir) : null;
     const signed = files && this.#signedFor(files);
     if (files) {
-      const beyond = sealedIn(files).some(({ seq, hash }) => files.hashes[seq - 1] !== hash);
-      trouble.contradicts ||= beyond || (signed !== null && !holds(signed, files.hashes));
-      if (!trouble.contradicts) for (const each of this.#held) each.unseen ||= !holds(each, files.hashes);
+      const sealed = sealedIn(files);
+      const isBehind = signed !== null && !holds(signed, files.hashes);
+      // Where the log gives what was signed, the store is to have that again.
+      const target = isBehind && sealed.some(({ hash }) => hash === signed.last) ? signed.hashes : files.hashes;
+      const contradicts = sealed.some(({ seq, hash }) => target[seq - 1] !== hash) || (signed !== null && !holds(signed, target));
+      trouble.contradicts ||= isBehind || contradicts;
+      if (!contradicts) for (const each of this.#held) each.unseen ||= !holds(each, target);
     }
     if (crashing !== null) {
       house.crashAt(crashing);
