@@ -13,23 +13,14 @@ const sha256 = (...parts) => {
   return hash.digest();
 };
 
-/** The bytes of a log over one or more files. */
-function bytesOf(paths) {
-  return Buffer.concat([paths].flat().map((path) => (path.endsWith('.gz') ? gunzipSync(readFileSync(path)) : readFileSync(path))));
-}
+const read = (path) => (path.endsWith('.gz') ? gunzipSync(readFileSync(path)) : readFileSync(path));
+const PRUNED = /^\{"v":1,"seq":([2-9]|[1-9]\d+),"ts":.*,"prev":"([0-9a-f]{64})","hash":"[0-9a-f]{64}"\}$/;
 
-/**
- * Where the records before the first are gone, that must be told by a `log.pruned` with the tree of what is gone: `pruned`.
- * @returns {{ records: number, fault: string | null, offset: number, torn: boolean, last: string, leaves: string[], pruned: object | null }}
- * `offset` of the first bad line; `records` is the seq of the last good one
- */
+/** What verify-log.d.mts says. Where the records before the first are gone, a `log.pruned` must tell so, with the tree of them. */
 export function verifyLog(paths) {
-  const bytes = bytesOf(paths);
+  const bytes = Buffer.concat([paths].flat().map(read));
+  const [, begin = '1', before = '0'.repeat(64)] = PRUNED.exec(bytes.toString('latin1', 0, Math.max(0, bytes.indexOf(10)))) ?? [];
   const leaves = [];
-  const [, begin = '1', before = '0'.repeat(64)] =
-    /^\{"v":1,"seq":([2-9]|[1-9]\d+),"ts":.*,"prev":"([0-9a-f]{64})","hash":"[0-9a-f]{64}"\}\n/.exec(
-      bytes.subarray(0, 1 + bytes.indexOf(10)).toString('latin1'),
-    ) ?? [];
   let [seq, prev, at] = [Number(begin) - 1, before, 0];
   /** @type {{ to: number, hashes: string[], by: number } | null} */
   let pruned = null;
@@ -49,7 +40,7 @@ export function verifyLog(paths) {
       if (to === Number(begin) - 1) pruned = { to, hashes, by: seq };
     }
   }
-  if (begin !== '1' && pruned === null) {
+  if (begin !== '1' && !pruned) {
     [seq, at] = [0, 0];
     return bad(`it begins with record ${begin}, and does not tell why`);
   }
@@ -70,13 +61,8 @@ function rootOf(leaves, begin, end, gone) {
 /** The largest subtrees that cover what was pruned, left to right, by the leaves that each spans. */
 function subtreesOf({ to, hashes }) {
   let at = 0;
-  return new Map(
-    hashes.map((hash) => {
-      const size = 2 ** Math.floor(Math.log2(to - at));
-      at += size;
-      return [`${at - size}-${at}`, hash];
-    }),
-  );
+  const next = () => ((at += 2 ** Math.floor(Math.log2(to - at))), at);
+  return new Map(hashes.map((hash) => [`${at}-${next()}`, hash]));
 }
 
 /** What is wrong with a log by a signed checkpoint that somebody held, or null. `key` is a verifier key, of which only the bytes are used. */
@@ -84,11 +70,8 @@ export function faultByCheckpoint({ records, leaves, pruned }, note, key) {
   const [text, signature] = note.split('\n\n— ');
   const [origin, size, root] = text.split('\n');
   const raw = Buffer.from(key.replace(/^[^+]*\+[0-9a-f]{8}\+/, ''), 'base64').subarray(1);
-  const publicKey = createPublicKey({
-    key: Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]),
-    format: 'der',
-    type: 'spki',
-  });
+  const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]);
+  const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' });
   const signed = Buffer.from(signature.trim().split(' ')[1], 'base64').subarray(4);
   if (!signature.startsWith(`${origin} `) || !verify(null, Buffer.from(`${text}\n`), publicKey, signed)) return 'the signature is not good';
   if (records < Number(size)) return `the log has ${records} records; the checkpoint covers ${size}`;
