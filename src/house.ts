@@ -26,6 +26,7 @@ import { OURSELVES } from './recorder/caller.ts';
 import { createConfiguration, loadAtStart } from './recorder/configuration.ts';
 import { createLedger } from './ledger/ledger.ts';
 import { openLog } from './ledger/log-opening.ts';
+import { openStoreAnyhow } from './ledger/store-opening.ts';
 import { openingChange } from './recorder/opening.ts';
 import { createQueue } from './recorder/queue.ts';
 import { createRecorder } from './recorder/recorder.ts';
@@ -33,7 +34,6 @@ import { createRefusals } from './recorder/refusals.ts';
 import { createRoom } from './recorder/room.ts';
 import { tryStore, upkeep } from './recorder/upkeep.ts';
 import { openReserve } from './store/reserve.ts';
-import { openStore } from './store/store.ts';
 import { SOFTWARE } from './version.ts';
 
 export interface House {
@@ -82,7 +82,7 @@ export async function openHouse({
   for (const file of [config.DATABASE_PATH, config.AUDIT_LOG_PATH, config.CHECKPOINT_KEY_PATH])
     mkdirSync(dirname(file), { recursive: true });
   const reserve = openReserve(`${config.DATABASE_PATH}.reserve`, config.STORE_RESERVE_BYTES);
-  const store = openStore(config.DATABASE_PATH, reserve);
+  const { store, damaged } = openStoreAnyhow({ path: config.DATABASE_PATH, reserve, log, now });
   opened.defer(() => store.close());
   const kept = await openLog({
     ...{ path: config.AUDIT_LOG_PATH, keyPath: config.CHECKPOINT_KEY_PATH, origin: config.CHECKPOINT_ORIGIN, store, log, now },
@@ -97,7 +97,7 @@ export async function openHouse({
   const recorder = createRecorder({ queue, log });
   const configuration = createConfiguration({ paths, tokens, recorder });
   const refusals = createRefusals({ queue, log, monotonic });
-  const opening = { ...kept, software: SOFTWARE, origin: key.name, verifierKey: key.verifierKey, policy, tokens };
+  const opening = { ...kept, damaged: [...damaged, ...kept.damaged], software: SOFTWARE, origin: key.name, verifierKey: key.verifierKey, policy, tokens };
   await queue.submit(openingChange(opening, log));
   if (room.isTight) await tryStore(queue, room);
 

@@ -5,7 +5,8 @@
 
 import { blocksOf } from '../audit/blocks.ts';
 import type { SigningKey } from '../audit/key.ts';
-import { type Range, append, rootOf } from '../audit/merkle.ts';
+import { createTrial } from '../audit/held.ts';
+import { type Range, type Tree, append, rootOf } from '../audit/merkle.ts';
 import { ED25519, isSignedBy, verifierKeyOf } from '../audit/note.ts';
 import { prevOf } from '../audit/record.ts';
 import { checkpointPath, filesOf, oldSegmentsOf } from '../audit/segments.ts';
@@ -15,6 +16,10 @@ import type { Store } from '../store/store.ts';
 import { readCheckpoint } from './checkpoints.ts';
 import type { Recovery } from '../recorder/opening.ts';
 import { createReplay } from '../recorder/replay.ts';
+
+interface SignedTree extends Tree {
+  readonly note: string;
+}
 
 const BATCH = 1000;
 const NOTHING: Recovery = { restored: null, lost: null };
@@ -57,8 +62,9 @@ function filesBehind(path: string, seq: number): string[] {
 }
 
 /** Why what the log holds behind the store is not what was signed, or null. Writes nothing. */
-async function faultBehind(path: string, { records, tree }: Store, signed: { size: number; root: string }): Promise<string | null> {
+async function faultBehind(path: string, { records, tree }: Store, signed: SignedTree): Promise<string | null> {
   const head = records.head();
+  if (head.seq === 0) return faultOfAll(path, signed.note);
   let range: Range = tree.at(head.seq);
   const faults: string[] = [];
   const verdict = await verifyLog(segmentsOf(filesBehind(path, head.seq)), {
@@ -76,6 +82,13 @@ async function faultBehind(path: string, { records, tree }: Store, signed: { siz
       : `it ends before record ${range.end + 1}`;
   }
   return rootOf(range) === signed.root ? null : 'its records are not those of the checkpoint';
+}
+
+/** For a store that holds nothing, whose log may have been pruned: all of it is held against the checkpoint. */
+async function faultOfAll(path: string, note: string): Promise<string | null> {
+  const trial = createTrial({ receipts: [], checkpoints: [{ name: 'the checkpoint', note }], keys: [] });
+  const { first, last } = await verifyLog(segmentsOf(filesOf(path)), { onRecord: trial.onRecord });
+  return trial.findings(first, last).find(({ ok }) => !ok)?.text ?? null;
 }
 
 /** A crash within leaves a shorter store, which the next start finds and completes. */

@@ -39,7 +39,7 @@ export function damageFinding({ file, reason }: { file: string; reason: string }
   const evidence = { kept_as: file, reason };
   return integrity(
     'critical',
-    'the audit log file was not what had been written to it; it was kept aside and written anew',
+    'a file of the recorder was not what had been written to it; it was kept aside and made anew',
     'log.recovered',
     evidence,
   );

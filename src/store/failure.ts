@@ -12,6 +12,11 @@ export function isFsync(error: unknown): boolean {
   return ['SQLITE_IOERR_FSYNC', 'SQLITE_IOERR_DIR_FSYNC'].includes(codeOf(error));
 }
 
+/** What is there is no store of ours, or no more: its pages, its tables, its last record or the tree over its records make no sense. */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof RangeError || /^SQLITE_(CORRUPT|NOTADB|ERROR)/.test(codeOf(error));
+}
+
 /** What a caller is told of a store that failed; anything else is a bug, and passes as it is. */
 export function refusalOf(error: unknown): unknown {
   if (isFull(error)) return new RecorderError('storage_full', 'the disk is full; nothing was recorded', { retry_after: 10 });

@@ -40,7 +40,7 @@ export function createRecords(db: Db): Records {
       const line = last.get();
       if (line === undefined) return GENESIS;
       const head = headOf(line);
-      if (!head) throw new Error('the last record of the store is not a line of ours');
+      if (!head) throw new RangeError('the last record of the store is not a line of ours');
       return head;
     },
     first: () => first.get() ?? 1,

@@ -63,9 +63,9 @@ process.exitCode = errors.length === 0 ? 0 : 1;
 function options(): { quick: boolean; parts: readonly string[] } {
   try {
     const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean', default: false } }, allowPositionals: true });
-    const parts = positionals.flatMap((name) => GROUPS[name] ?? [name]);
-    if (parts.every((name) => Object.hasOwn(PARTS, name)))
-      return { quick: values.quick, parts: parts.length > 0 ? parts : Object.keys(PARTS) };
+    const named = positionals.flatMap((name) => GROUPS[name] ?? [name]);
+    if (named.every((name) => Object.hasOwn(PARTS, name)))
+      return { quick: values.quick, parts: named.length > 0 ? named : Object.keys(PARTS) };
   } catch {
     // Told below, as for a part that there is not.
   }

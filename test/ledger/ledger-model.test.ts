@@ -2,19 +2,8 @@
 //
 // The model knows the hash of every record that was ever made and every checkpoint that was ever published, and shares no code with src.
 import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, join } from 'node:path';
+import { chmodSync, copyFileSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -51,24 +40,24 @@ type Operation =
   | { do: 'crash'; at: Point | 'now'; loss: Loss; tampering: Tampering[]; again: Point | null };
 
 const share = fc.double({ min: 0, max: 1, noNaN: true });
+/** Of a copy: the store by itself most often, which is what can be made good. */
+const putBackOf = fc.oneof(
+  { weight: 3, arbitrary: fc.constant({ store: true, log: false, checkpoint: false }) },
+  { weight: 2, arbitrary: fc.record({ store: fc.boolean(), log: fc.boolean(), checkpoint: fc.boolean() }) },
+);
 const tampering: fc.Arbitrary<Tampering> = fc.oneof(
   fc.record({ do: fc.constant('cut' as const), share }),
   fc.record({ do: fc.constantFrom('flip' as const, 'remove' as const), file: fc.nat(), share }),
   {
     weight: 3,
-    arbitrary: fc.record({
-      do: fc.constant('put back' as const),
-      copy: fc.nat(),
-      store: fc.boolean(),
-      log: fc.boolean(),
-      checkpoint: fc.boolean(),
-    }),
+    arbitrary: fc.tuple(fc.nat(), putBackOf).map(([copy, parts]) => ({ do: 'put back' as const, copy, ...parts })),
   },
   fc.record({ do: fc.constant('take the checkpoint' as const) }),
 );
 const tamperings = fc.oneof(
   { weight: 2, arbitrary: fc.constant<Tampering[]>([]) },
-  { weight: 3, arbitrary: fc.array(tampering, { minLength: 1, maxLength: 3 }) },
+  { weight: 2, arbitrary: fc.array(tampering, { minLength: 1, maxLength: 1 }) },
+  { weight: 1, arbitrary: fc.array(tampering, { minLength: 2, maxLength: 3 }) },
 );
 const loss: fc.Arbitrary<Loss> = fc.record({
   share,
@@ -204,19 +193,24 @@ interface Trouble {
   contradicts: boolean;
 }
 
+/** What the model is made to get wrong, so that it must find fault with what is right: it would see the fault itself as well. */
+const WRONG = ['tampering is taken for a crash', 'a byte is changed behind its back', 'a record was answered that is not there'] as const;
+type Wrong = (typeof WRONG)[number];
+
 /** The whole of a life: the house, and what is to be known of it. */
 class Life {
   readonly faults: string[] = [];
+  /** What was told, by kind. */
+  readonly told = { damaged: 0, restored: 0, forked: 0 };
   readonly #held: Held[] = [];
   readonly #known = new Set<string>();
   #answered: { seq: number; hash: string }[] = [];
   #copies = 0;
   readonly #house: LedgerHouse;
-  readonly #blind: boolean;
+  readonly #wrong: Wrong | null;
 
-  /** @param blind a model that is told nothing of tampering: it takes all for crashes, and must fail */
-  constructor(rotateBytes: number, blind: boolean) {
-    this.#blind = blind;
+  constructor(rotateBytes: number, wrong: Wrong | null) {
+    this.#wrong = wrong;
     this.#house = openLedgerHouse({
       rotateBytes,
       onCheckpoint: (note, key) => {
@@ -235,7 +229,7 @@ class Life {
   async live(operations: readonly Operation[]): Promise<void> {
     await using house = this.#house;
     await this.#start({ damaged: 0, touched: false, replaced: false, contradicts: false }, null);
-    for (const each of operations) await this.#perform(each);
+    for (const each of [{ do: 'copy' as const }, ...operations]) await this.#perform(each);
     await this.#perform({ do: 'restart', tampering: [], again: null });
     await house.stop();
     const differences = await compareWithLog(
@@ -289,7 +283,10 @@ class Life {
     const trouble = this.#tamper(each.tampering);
     // What a start has found is told with its first commit; where there is nothing to tell, it may crash before that as well.
     const crashing = each.tampering.length > 0 && each.again !== null ? 'written' : each.again;
-    await this.#start(this.#blind ? { damaged: 0, touched: false, replaced: false, contradicts: false } : trouble, crashing);
+    await this.#start(
+      this.#wrong === 'tampering is taken for a crash' ? { damaged: 0, touched: false, replaced: false, contradicts: false } : trouble,
+      crashing,
+    );
   }
 
   async #answer({ key, contains, large }: { key: string | null; contains: boolean; large: boolean }): Promise<void> {
@@ -323,19 +320,13 @@ class Life {
         if (files.log.has(NEWEST)) truncateSync(join(dir, NEWEST), Math.floor((files.log.get(NEWEST)?.length ?? 0) * each.share));
       } else if (each.do === 'take the checkpoint') rmSync(join(dir, `${NEWEST}.checkpoint`), { force: true });
       else if (each.do === 'put back') {
-        if (this.#copies === 0) continue;
         putBack(this.#copy(each.copy % this.#copies), dir, each);
         replaced ||= each.store;
       } else {
         const name = names[each.file % names.length];
         if (name === undefined) continue;
-        const bytes = Buffer.from(files.log.get(name) ?? '');
-        rmSync(join(dir, name));
-        const at = Math.min(Math.floor(bytes.length * each.share), bytes.length - 1);
-        if (each.do === 'flip') {
-          if (at >= 0) bytes[at] = Number(bytes[at]) ^ 1;
-          writeFileSync(join(dir, name), bytes);
-        }
+        if (each.do === 'remove') rmSync(join(dir, name));
+        else flip(join(dir, name), each.share);
       }
     }
     const after = readFiles(dir);
@@ -376,6 +367,8 @@ class Life {
     }
     await house.start();
     await house.settleAll();
+    if (this.#wrong === 'a byte is changed behind its back') flip(join(house.dir, String(logNames(house.dir)[0])), 0.5);
+    if (this.#wrong === 'a record was answered that is not there') this.#answered.push({ seq: 1, hash: '0'.repeat(64) });
     this.#judge(trouble);
     if (files && signed) this.#judgeRestored(trouble, files, signed);
   }
@@ -398,6 +391,9 @@ class Life {
 
     const told = this.#toldOf(lines);
     const forks = told.flatMap(({ went_on_as: went }) => went ?? []);
+    this.told.damaged += told.filter(({ damaged: file }) => file !== null).length;
+    this.told.restored += told.filter(({ restored }) => restored !== null).length;
+    this.told.forked += forks.length;
     const name = house.running.key.split('+')[0];
     if (contradicts || (damaged > 0 && !replaced)) this.#claim(told.length > 0, 'nothing is told of what was found');
     if (!contradicts && !touched) this.#claim(told.length === 0, `a crash is told as ${JSON.stringify(told)}`);
@@ -507,29 +503,89 @@ function lose(dir: string, { share: left, zeros, rotation, checkpoint }: Loss, o
   if (checkpoint && files.checkpoint !== null && older !== undefined) writeFileSync(join(dir, `${NEWEST}.checkpoint`), older);
 }
 
+/** Changes one bit of a file that is not empty. */
+function flip(path: string, where: number): void {
+  const bytes = readFileSync(path);
+  const at = Math.min(Math.floor(bytes.length * where), bytes.length - 1);
+  if (at >= 0) bytes[at] = Number(bytes[at]) ^ 1;
+  rmSync(path);
+  writeFileSync(path, bytes);
+}
+
 /** What is put back of a copy; all else stays as it is. */
 function putBack(copy: string, dir: string, { store, log, checkpoint }: { store: boolean; log: boolean; checkpoint: boolean }): void {
   const part = (name: string) =>
-    /^incidents\.db/.test(name) ? store : name.endsWith('.checkpoint') ? checkpoint : /^audit.*\.jsonl$/.test(name) && log;
+    name.startsWith('incidents.db') ? store : name.endsWith('.checkpoint') ? checkpoint : /^audit.*\.jsonl$/.test(name) && log;
   for (const name of readdirSync(dir).filter(part)) rmSync(join(dir, name));
   for (const name of readdirSync(copy).filter(part)) copyFileSync(join(copy, name), join(dir, name));
 }
 
-async function faultsOf(operations: readonly Operation[], rotateBytes: number, blind = false): Promise<string[]> {
-  const life = new Life(rotateBytes, blind);
+async function lived(operations: readonly Operation[], rotateBytes: number, wrong: Wrong | null = null): Promise<Life> {
+  const life = new Life(rotateBytes, wrong);
   await life.live(operations);
-  return life.faults;
+  return life;
 }
 
+const lives = fc.array(operation, { minLength: 4, maxLength: 25 });
 const rotateBytes = fc.constantFrom(5000, 20_000, 2 ** 26);
+
+const KEPT_ALL: Loss = { share: 1, zeros: false, rotation: 'done', checkpoint: false };
+
+/** Lives that once went wrong. */
+const KNOWN: [Operation[], number][] = [
+  // A file ended while it was looked through, and was taken for one that was missing.
+  [
+    [
+      { do: 'restart', tampering: [{ do: 'flip', file: 0, share: 0 }], again: null },
+      { do: 'end the file' },
+      { do: 'report', key: null, contains: false, large: true },
+      { do: 'restart', tampering: [{ do: 'flip', file: 0, share: 0 }], again: null },
+    ],
+    5000,
+  ],
+  // What an older store did not hold was followed by zeros: it went on under its name, and signed another history.
+  [
+    [
+      { do: 'copy' },
+      { do: 'report while it settles', reports: 1 },
+      { do: 'report while it settles', reports: 1 },
+      {
+        ...{ do: 'crash', at: 'now', loss: { ...KEPT_ALL, share: 0, zeros: true }, again: null },
+        tampering: [{ do: 'put back', copy: 0, store: true, log: false, checkpoint: true }],
+      },
+      { do: 'report', key: null, contains: true, large: false },
+    ],
+    2 ** 26,
+  ],
+];
 
 describe('any life of a ledger', () => {
   it('loses nothing, takes no crash for tampering, finds all tampering that can be found, and never signs two histories', async () => {
+    const all = { damaged: 0, restored: 0, forked: 0 };
     await fc.assert(
-      fc.asyncProperty(fc.array(operation, { minLength: 4, maxLength: 25 }), rotateBytes, async (operations, bytes) => {
-        expect(await faultsOf(operations, bytes)).toEqual([]);
+      fc.asyncProperty(lives, rotateBytes, async (operations, bytes) => {
+        const { faults, told } = await lived(operations, bytes);
+        expect(faults).toEqual([]);
+        for (const kind of ['damaged', 'restored', 'forked'] as const) all[kind] += told[kind];
       }),
-      { numRuns: Number(process.env['RUNS'] ?? 60) },
+      { numRuns: 100, examples: KNOWN },
     );
-  }, 180_000);
+    // It was put to all of these tests.
+    expect(Math.min(...Object.values(all)), JSON.stringify(all)).toBeGreaterThan(0);
+    console.log(all);
+  }, 240_000);
+
+  it.each(WRONG)(
+    'would not go unseen if it went wrong: %s',
+    async (wrong) => {
+      const { failed } = await fc.check(
+        fc.asyncProperty(lives, rotateBytes, async (operations, bytes) => {
+          expect((await lived(operations, bytes, wrong)).faults).toEqual([]);
+        }),
+        { numRuns: 40, endOnFailure: true },
+      );
+      expect(failed).toBe(true);
+    },
+    120_000,
+  );
 });

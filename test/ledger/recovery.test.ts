@@ -1,4 +1,5 @@
 // A store that is not what was signed: an older copy put back, a forged one, none at all; and what the next start makes of it.
+import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -164,6 +165,63 @@ describe('no store at all, beside a log', () => {
     expect(await shown(house, ids)).toEqual(before);
     expect(recovered(house)).toMatchObject([{ data: { restored: { from: 1 } } }]);
     expect(verifyLog(logOf(house))).toMatchObject({ fault: null });
+  });
+});
+
+describe('a store that cannot be read', () => {
+  const sql = (house: TestHouse, statements: string) => {
+    const db = new Database(join(house.dir, 'incidents.db'));
+    db.exec(statements);
+    db.close();
+  };
+  const overwrite = (house: TestHouse, at: number, bytes: Buffer) => {
+    sql(house, 'PRAGMA wal_checkpoint(TRUNCATE)');
+    const path = join(house.dir, 'incidents.db');
+    const file = readFileSync(path);
+    bytes.copy(file, at);
+    writeFileSync(path, file);
+  };
+  it.each<[string, (house: TestHouse) => void]>([
+    ['rubbish stands in its place', (house) => overwrite(house, 0, randomBytes(20_000))],
+    ['some of its pages are rubbish', (house) => overwrite(house, 4096, randomBytes(16_384))],
+    [
+      'it was cut in half',
+      (house) => writeFileSync(join(house.dir, 'incidents.db'), readFileSync(join(house.dir, 'incidents.db')).subarray(0, 40_000)),
+    ],
+    ['its last record is rubbish', (house) => sql(house, `UPDATE records SET line = 'x' WHERE seq = (SELECT max(seq) FROM records)`)],
+    ['a part of its tree is gone', (house) => sql(house, 'DELETE FROM tree WHERE n = 0')],
+    ['a table is gone', (house) => sql(house, 'DROP TABLE records')],
+  ])('because %s is kept aside and made again out of the log', async (_, damage) => {
+    await using house = await openTestHouse();
+    const ids = await withCopy(house);
+    const before = await shown(house, ids);
+    await house.close();
+    damage(house);
+    await house.restart();
+    expect(await shown(house, ids)).toEqual(before);
+    expect(readdirSync(house.dir).filter((name) => /^incidents\.db\.damaged-[0-9TZ]+$/.test(name))).toHaveLength(1);
+    expect(recovered(house)).toMatchObject([
+      { data: { restored: { from: 1 }, damaged: null } },
+      {
+        data: { damaged: expect.stringContaining('incidents.db.damaged-'), reason: expect.stringContaining('the database cannot be read') },
+      },
+    ]);
+    expect((await found(house)).length).toBe(2);
+    expect(verifyLog(logOf(house))).toMatchObject({ fault: null, torn: false });
+    await house.restart();
+    expect(recovered(house)).toHaveLength(2);
+  });
+
+  it('goes on all the same where the log cannot make it again', async () => {
+    await using house = await openTestHouse();
+    await withCopy(house);
+    await house.close();
+    writeFileSync(join(house.dir, 'incidents.db'), 'rubbish');
+    rmSync(logOf(house));
+    await house.restart();
+    await report(house, 2);
+    expect(recovered(house)[0]).toMatchObject({ data: { went_on_as: { origin: expect.stringMatching(/^test\/incident-recorder\//) } } });
+    expect(verifyLog(logOf(house))).toMatchObject({ fault: null, torn: false });
   });
 });
 
