@@ -97,7 +97,15 @@ export async function openHouse({
   const recorder = createRecorder({ queue, log });
   const configuration = createConfiguration({ paths, tokens, recorder });
   const refusals = createRefusals({ queue, log, monotonic });
-  const opening = { ...kept, damaged: [...damaged, ...kept.damaged], software: SOFTWARE, origin: key.name, verifierKey: key.verifierKey, policy, tokens };
+  const opening = {
+    ...kept,
+    damaged: [...damaged, ...kept.damaged],
+    software: SOFTWARE,
+    origin: key.name,
+    verifierKey: key.verifierKey,
+    policy,
+    tokens,
+  };
   await queue.submit(openingChange(opening, log));
   if (room.isTight) await tryStore(queue, room);
 
