@@ -1,14 +1,16 @@
 // The operator's command: what it can do, and with which options.
 
 import { Command } from 'commander';
-import { type ExportOptions, exportLog } from './cli/export.ts';
+import type { ExportOptions } from './cli/export.ts';
 import { EXIT, runCommand } from './cli/output.ts';
-import { type ConsistencyOptions, type ProveOptions, consistency, prove } from './cli/prove.ts';
-import { type PruneOptions, prune } from './cli/prune.ts';
-import { type RebuildOptions, rebuild } from './cli/rebuild.ts';
-import { type VerifyBundleOptions, verifyBundle } from './cli/verify-bundle.ts';
-import { type VerifyOptions, verify } from './cli/verify.ts';
+import type { ConsistencyOptions, ProveOptions } from './cli/prove.ts';
+import type { PruneOptions } from './cli/prune.ts';
+import type { RebuildOptions } from './cli/rebuild.ts';
+import type { VerifyBundleOptions } from './cli/verify-bundle.ts';
+import type { VerifyOptions } from './cli/verify.ts';
 import { VERSION } from './version.ts';
+
+// A command is loaded when it is called: to verify a log takes neither the store nor a policy.
 
 /** For options that may be repeated. */
 const collect = (value: string, before: string[]) => [...before, value];
@@ -55,7 +57,7 @@ audit
     'after',
     '\nExit codes: 0 sound, 3 tampered with, 4 only a torn last line.\n\nExample:\n  incident-recorder audit verify var/audit.jsonl --receipt 5:9c56cc51… --checkpoint held.checkpoint --pubkey host/incident-recorder+…',
   )
-  .action(async (log: string[], options: VerifyOptions) => runCommand(async () => verify(log, options)));
+  .action(async (log: string[], options: VerifyOptions) => runCommand(async () => (await import('./cli/verify.ts')).verify(log, options)));
 
 audit
   .command('verify-bundle')
@@ -69,7 +71,9 @@ audit
   )
   .option('--json', 'one JSON object instead of sentences', false)
   .addHelpText('after', BUNDLE_HELP)
-  .action(async (file: string, options: VerifyBundleOptions) => runCommand(async () => verifyBundle(file, options)));
+  .action(async (file: string, options: VerifyBundleOptions) =>
+    runCommand(async () => (await import('./cli/verify-bundle.ts')).verifyBundle(file, options)),
+  );
 
 audit
   .command('prove')
@@ -82,7 +86,7 @@ audit
     'after',
     '\nGives seq, size, leaf (the hash of the record), root and proof, in hex, as GET /api/v1/audit/proof/inclusion does; each line that\nbegins with "proof" is the next hash of it. The root is that of a checkpoint of this size: it is the signature that says whose it is.\n\nExit codes: 0 proven, 2 not possible, 3 the log is not sound: nothing is proven.\n\nExample:\n  incident-recorder audit prove var/audit.jsonl --seq 42 --json',
   )
-  .action(async (log: string[], options: ProveOptions) => runCommand(async () => prove(log, options)));
+  .action(async (log: string[], options: ProveOptions) => runCommand(async () => (await import('./cli/prove.ts')).prove(log, options)));
 
 audit
   .command('consistency')
@@ -95,7 +99,9 @@ audit
     'after',
     '\nGives from, from_root, to, to_root and proof, in hex, as GET /api/v1/audit/proof/consistency does.\n\nExit codes: 0 proven, 2 not possible, 3 the log is not sound: nothing is proven.\n\nExample:\n  incident-recorder audit consistency var/audit.jsonl --from 40 --to 900 --json',
   )
-  .action(async (log: string[], options: ConsistencyOptions) => runCommand(async () => consistency(log, options)));
+  .action(async (log: string[], options: ConsistencyOptions) =>
+    runCommand(async () => (await import('./cli/prove.ts')).consistency(log, options)),
+  );
 
 audit
   .command('export')
@@ -111,7 +117,9 @@ audit
     'after',
     '\nEvery record that is read is verified. How many were written is said on stderr; on a terminal what could steer it is shown, not obeyed.\n\nExit codes: 0 written, 3 tampered with: what stands before that was written.\n\nExample:\n  incident-recorder audit export var/audit.jsonl --since 2026-03-01 --type auth.denied --type rate.limited',
   )
-  .action(async (log: string[], options: ExportOptions) => runCommand(async () => exportLog(log, options)));
+  .action(async (log: string[], options: ExportOptions) =>
+    runCommand(async () => (await import('./cli/export.ts')).exportLog(log, options)),
+  );
 
 audit
   .command('prune')
@@ -122,7 +130,7 @@ audit
     'after',
     '\nThe service must be stopped: no request can remove a record. Its environment (AUDIT_LOG_PATH, DATABASE_PATH, …) says where all is.\nOnly what a signed checkpoint covers is removed. Exit codes: 0 done, 2 refused, 1 the service is running.\n\nExample:\n  incident-recorder audit prune --before 2026-01-01',
   )
-  .action(async (options: PruneOptions) => runCommand(async () => prune(options)));
+  .action(async (options: PruneOptions) => runCommand(async () => (await import('./cli/prune.ts')).prune(options)));
 
 program
   .command('rebuild')
@@ -134,6 +142,8 @@ program
     'after',
     '\nThe service that uses the database must not run. Start it on the new one when this has ended with 0.\n\nExit codes: 0 rebuilt, 2 there is a database already, 3 the log is tampered with: nothing was made.\n\nExample:\n  incident-recorder rebuild var/audit.jsonl --to var/incidents.db',
   )
-  .action(async (log: string[], options: RebuildOptions) => runCommand(async () => rebuild(log, options)));
+  .action(async (log: string[], options: RebuildOptions) =>
+    runCommand(async () => (await import('./cli/rebuild.ts')).rebuild(log, options)),
+  );
 
 await program.parseAsync();

@@ -5,7 +5,6 @@ import { blocksOf } from '../audit/blocks.ts';
 import { type Finding, type Receipt, createTrial } from '../audit/held.ts';
 import { type Verdict, verifyLog } from '../audit/verify.ts';
 import { RecorderError } from '../errors.ts';
-import { compareWithLog } from '../ledger/compare.ts';
 import { filesGiven, keyGiven, notesGiven } from './given.ts';
 import { EXIT, createProgress, print } from './output.ts';
 
@@ -70,6 +69,7 @@ function tell({ first, last, hash, fault, soundAfter, torn, findings }: Answer):
 /** Whether a database holds what the log tells: it is told again, and compared field by field. */
 async function compared(files: readonly string[], database: string): Promise<Finding[]> {
   if (!existsSync(database)) throw new RecorderError('not_found', `${database}: there is no such database`);
+  const { compareWithLog } = await import('../ledger/compare.ts');
   const differences = await compareWithLog(files, database);
   if (differences.length === 0) return [{ held: 'store', ok: true, text: `${database} holds what the log tells` }];
   return differences.map(({ table, key, field, a, b }) => ({
