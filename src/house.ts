@@ -82,7 +82,7 @@ export async function openHouse({
   for (const file of [config.DATABASE_PATH, config.AUDIT_LOG_PATH, config.CHECKPOINT_KEY_PATH])
     mkdirSync(dirname(file), { recursive: true });
   const reserve = openReserve(`${config.DATABASE_PATH}.reserve`, config.STORE_RESERVE_BYTES);
-  const { store, damaged } = openStoreAnyhow({ path: config.DATABASE_PATH, reserve, log, now });
+  const store = openStoreAnyhow({ path: config.DATABASE_PATH, reserve, log, now });
   opened.defer(() => store.close());
   const kept = await openLog({
     ...{ path: config.AUDIT_LOG_PATH, keyPath: config.CHECKPOINT_KEY_PATH, origin: config.CHECKPOINT_ORIGIN, store, log, now },
@@ -97,15 +97,7 @@ export async function openHouse({
   const recorder = createRecorder({ queue, log });
   const configuration = createConfiguration({ paths, tokens, recorder });
   const refusals = createRefusals({ queue, log, monotonic });
-  const opening = {
-    ...kept,
-    damaged: [...damaged, ...kept.damaged],
-    software: SOFTWARE,
-    origin: key.name,
-    verifierKey: key.verifierKey,
-    policy,
-    tokens,
-  };
+  const opening = { ...kept, software: SOFTWARE, origin: key.name, verifierKey: key.verifierKey, policy, tokens };
   await queue.submit(openingChange(opening, log));
   if (room.isTight) await tryStore(queue, room);
 

@@ -93,10 +93,13 @@ export function openLogFile(path: string): LogFile {
   };
 }
 
+/** For looking at a file that may be anything; a pipe under its name does not hold us up. */
+const LOOK = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 /** The first and the last line of a file that nobody writes to any more; null when it has none, or cannot be read. */
 export function endsOf(path: string): { readonly first: string; readonly last: string } | null {
   try {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    const fd = openSync(path, LOOK);
     try {
       const [first] = linesFrom(fd, 0);
       const last = lineEndingAt(fd, fstatSync(fd).size);
@@ -112,7 +115,7 @@ export function endsOf(path: string): { readonly first: string; readonly last: s
 /** Its whole lines, as far as it can be read. */
 export function* linesIn(path: string): Generator<string> {
   try {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    const fd = openSync(path, LOOK);
     try {
       for (const { line } of linesFrom(fd, 0)) yield line;
     } finally {

@@ -69,11 +69,15 @@ export function retire(log: string, first: number): string {
   return path;
 }
 
-/** Renames a file that is not what was written, untouched, to `<path>.damaged-<time>`. Returns the new name. */
-export function keepAside(path: string, at: Date): string {
+/**
+ * Renames a file that is not what was written, untouched, to `<path>.damaged-<time>`. Returns the new name.
+ * @param before is told the name first, so that it can be remembered
+ */
+export function keepAside(path: string, at: Date, before: (name: string) => void = () => {}): string {
   const name = `${path}.damaged-${at.toISOString().replaceAll(/[-:.]/g, '')}`;
   let kept = name;
   for (let n = 2; existsSync(kept); n += 1) kept = `${name}-${n}`;
+  before(kept);
   renameSync(path, kept);
   return kept;
 }

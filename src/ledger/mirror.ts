@@ -11,7 +11,7 @@ import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { pieceAfter } from './piece.ts';
 import type { Damage, Synced } from '../audit/segments.ts';
-import { standingOf } from './standing.ts';
+import { type StandingParts, standingOf } from './standing.ts';
 
 export interface Mirror {
   /** Appends what is new, in order. Never throws: a file that cannot be written lags, and is caught up with later. */
@@ -19,13 +19,13 @@ export interface Mirror {
   /** Tries again after a failure, and makes what is appended durable. Returns what is durable now, or null when nothing is new. */
   sync(): Promise<Synced | null>;
   syncNow(): Synced | null;
-  /** Whether the newest file has grown so large, or so old, that a `log.rotated` should end it. */
+  /** Whether the newest file is so large, or so old, that a `log.rotated` should end it. */
   isFull(): boolean;
   /** Keeps the newest file aside as damaged, and writes it anew out of the store. Never throws. */
   replace(reason: string): void;
   /** Files that were found not to be what was written, since this was last asked. */
   takeDamage(): Damage[];
-  /** Seq of the first record of the newest file. */
+  /** The first record of the newest file. */
   readonly first: number;
   /** `unsynced`: the system failed to make a file durable; another one is written out of the store, and is not durable yet. */
   readonly health: 'ok' | 'lagging' | 'unsynced';
@@ -41,10 +41,12 @@ export interface MirrorParts {
   rotation: { readonly bytes: number; readonly age_ms: number };
   log: Log;
   now: () => Date;
+  /** Told of what opening finds, before it is renamed. */
+  onDamage?: StandingParts['onDamage'];
 }
 
-export function openMirror({ path, records, synced, rotation, log, now }: MirrorParts): Mirror {
-  const standing = standingOf({ path, known: synced, records, now });
+export function openMirror({ path, records, synced, rotation, log, now, onDamage = () => {} }: MirrorParts): Mirror {
+  const standing = standingOf({ path, known: synced, records, now, onDamage });
   let { file, durable } = standing;
   const damage = [...standing.damaged];
   let remembered = synced;
@@ -108,8 +110,7 @@ export function openMirror({ path, records, synced, rotation, log, now }: Mirror
     log.critical('the system failed to make the audit log file durable; what followed is written anew out of the store', {
       ...{ path, error: String(error), durable: durable.seq },
     });
-    cursor = { seq: durable.seq, offset: durable.offset };
-    [unsynced, ended] = [true, true];
+    [cursor, unsynced, ended] = [{ seq: durable.seq, offset: durable.offset }, true, true];
   }
 
   /** Another file at the log's path, for the records behind the cursor. */

@@ -98,6 +98,8 @@ async function restore(path: string, store: Store, to: number): Promise<void> {
   const replay = createReplay(store);
   transaction.begin();
   try {
+    const found = store.meta.found();
+    store.meta.setFound({ ...found, restored: { from: found.restored?.from ?? from + 1, to } });
     await verifyLog(segmentsOf(filesBehind(path, from)), {
       onRecord(seq, _, line) {
         if (seq <= from || seq > to) return;

@@ -16,12 +16,24 @@ export interface Standing {
 
 type Records = Pick<Store['records'], 'line' | 'first'>;
 
-/** @param known what was durable when the recorder last ran */
-export function standingOf({ path, known, records, now }: { path: string; known: Synced; records: Records; now: () => Date }): Standing {
+export interface StandingParts {
+  path: string;
+  /** What was durable when the recorder last ran. */
+  known: Synced;
+  records: Records;
+  now: () => Date;
+  /** Told of all that was found so far before the last of it is renamed: a start that ends there must not forget it. */
+  onDamage: (damaged: readonly Damage[]) => void;
+}
+
+export function standingOf({ path, known, records, now, onDamage }: StandingParts): Standing {
   const damaged: Damage[] = [];
   const aside = (damagedPath: string, reason: string) => {
     const beyond = holdsBeyond(damagedPath, records);
-    damaged.push({ file: keepAside(damagedPath, now()), reason, beyond });
+    keepAside(damagedPath, now(), (file) => {
+      damaged.push({ file, reason, beyond });
+      onDamage(damaged);
+    });
   };
   const begin = beginOf(path, known, records, aside);
   const file = openLogFile(path);

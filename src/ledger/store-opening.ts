@@ -1,7 +1,7 @@
 // Opens the store. One that cannot be read is kept aside as it is, so that the log can make another: to refuse would be an off switch.
 
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { type Damage, keepAside } from '../audit/segments.ts';
+import { keepAside } from '../audit/segments.ts';
 import type { Log } from '../log.ts';
 import { isUnreadable } from '../store/failure.ts';
 import type { Reserve } from '../store/reserve.ts';
@@ -14,10 +14,13 @@ interface StoreParts {
   now: () => Date;
 }
 
-/** @throws RecorderError "storage_failed", "storage_full", "invalid_configuration"; what the system says when the file cannot be opened */
-export function openStoreAnyhow({ path, reserve, log, now }: StoreParts): { store: Store; damaged: Damage[] } {
+/**
+ * What was kept aside is told of with what the log's opening finds.
+ * @throws RecorderError "storage_failed", "storage_full", "invalid_configuration"; what the system says when the file cannot be opened
+ */
+export function openStoreAnyhow({ path, reserve, log, now }: StoreParts): Store {
   try {
-    return { store: openWhole(path, reserve), damaged: [] };
+    return openWhole(path, reserve);
   } catch (error) {
     if (!isUnreadable(error)) throw error;
     const file = keepAside(path, now());
@@ -25,7 +28,9 @@ export function openStoreAnyhow({ path, reserve, log, now }: StoreParts): { stor
     rmSync(`${path}-shm`, { force: true });
     const reason = `the database cannot be read: ${error instanceof Error ? error.message : String(error)}`;
     log.critical('the store is damaged; it is kept aside, and made again out of the log as far as that was signed', { file, reason });
-    return { store: openWhole(path, reserve), damaged: [{ file, reason, beyond: false }] };
+    const store = openWhole(path, reserve);
+    store.meta.setFound({ damaged: [{ file, reason, beyond: false }], restored: null });
+    return store;
   }
 }
 

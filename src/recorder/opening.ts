@@ -28,6 +28,8 @@ export interface Opening {
   readonly tokens: readonly Token[];
   /** Files of the log that were no copy of the store. */
   readonly damaged: readonly Damage[];
+  /** The first record of the newest file of the log. */
+  readonly begins: number;
   readonly recovery: Recovery;
   /** The instance as which the log goes on from here, because the store is not the one that it was last kept with; else null. */
   readonly fork: string | null;
@@ -35,7 +37,7 @@ export interface Opening {
 
 /** All of it in one change: what was found is not found again at the next start, so a crash must not lose a part of it. */
 export function openingChange(opening: Opening, log: Log): (draft: Draft) => void {
-  const { software, origin, verifierKey, policy, tokens, damaged, fork } = opening;
+  const { software, origin, verifierKey, policy, tokens, damaged, begins, fork } = opening;
   return (draft) => {
     const known = draft.meta.verifierKey();
     if (known === null) {
@@ -50,6 +52,9 @@ export function openingChange(opening: Opening, log: Log): (draft: Draft) => voi
     if (changedFrom !== null) findingChange(keyFinding(changedFrom, verifierKey), log)(draft);
     storeChange(draft, opening, log);
     for (const damage of damaged) foundChange(draft, damage, log);
+    draft.meta.setFound({ damaged: [], restored: null });
+    // What stands there now was not durable yet when it was replaced: of a file that is not whole at the next start nothing is to be made.
+    if (damaged.length > 0) draft.meta.setSynced({ first: begins, seq: begins - 1, offset: 0 });
   };
 }
 

@@ -1,8 +1,16 @@
 // The few single facts that must survive a restart.
 
+import type { Damage } from '../audit/segments.ts';
 import type { Db } from './database.ts';
 
 const PROBE_LENGTH = 64 * 1024;
+
+/** What was amiss when the recorder started. */
+export interface Found {
+  readonly damaged: readonly Damage[];
+  /** Records that were taken from the log. */
+  readonly restored: { readonly from: number; readonly to: number } | null;
+}
 
 export interface Meta {
   /** The public half of the signing key that the log was last opened under; null before the first start. */
@@ -11,6 +19,9 @@ export interface Meta {
   /** The last record that is durable in the log file, the offset at which its line ends, and the first record of that file. */
   synced(): { seq: number; offset: number; first: number };
   setSynced(synced: { seq: number; offset: number; first: number }): void;
+  /** What a start has found and not told of yet: it may have ended before it could. */
+  found(): Found;
+  setFound(found: Found): void;
   /** Writes as much as a large report, and of no consequence: whether the store takes it is what is asked. */
   probe(): void;
   /** True the first time a policy text is kept. */
@@ -32,6 +43,8 @@ export function createMeta(db: Db): Meta {
       return { seq, offset, first };
     },
     setSynced: ({ seq, offset, first }) => void set.run('synced', `${seq}:${offset}:${first}`),
+    found: () => JSON.parse(get.get('found') ?? '{"damaged":[],"restored":null}') as Found,
+    setFound: (found) => void set.run('found', JSON.stringify(found)),
     probe: () => void set.run('probed', '.'.repeat(PROBE_LENGTH)),
     keepPolicy: (sha256, text) => keepPolicy.run(sha256, text).changes === 1,
     policy: (sha256) => policy.get(sha256) ?? null,

@@ -281,11 +281,9 @@ class Life {
         await this.#crash(each);
     }
     const trouble = this.#tamper(each.tampering);
-    // What a start has found is told with its first commit; where there is nothing to tell, it may crash before that as well.
-    const crashing = each.tampering.length > 0 && each.again !== null ? 'written' : each.again;
     await this.#start(
       this.#wrong === 'tampering is taken for a crash' ? { damaged: 0, touched: false, replaced: false, contradicts: false } : trouble,
-      crashing,
+      each.again,
     );
   }
 

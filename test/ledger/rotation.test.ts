@@ -172,6 +172,7 @@ describe('a start', () => {
     'a stranger among the names': { damage: (path) => writeFileSync(segment(path, 900), 'rubbish\n') },
     'a link among the names': { damage: (path) => execFileSync('ln', ['-s', '/etc/passwd', segment(path, 900)]) },
     'a folder among the names': { damage: (path) => execFileSync('mkdir', [segment(path, 900)]) },
+    'a pipe among the names': { damage: (path) => execFileSync('mkfifo', [segment(path, 900)]) },
     'the newest file put among the old ones': { damage: (path) => renameSync(logOf(path), segment(path, 15)) },
   };
   function rewrite(path: string, change: (text: string) => string): void {

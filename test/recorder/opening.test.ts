@@ -50,6 +50,7 @@ describe('a start', () => {
       origin: 'o',
       policy: builtInPolicy(),
       tokens: [],
+      begins: 1,
       recovery: { restored: null, lost: null },
       fork: null,
     };
@@ -83,6 +84,7 @@ describe('the key that a log was kept under', () => {
       origin: 'o',
       policy: builtInPolicy(),
       tokens: [],
+      begins: 1,
       recovery: { restored: null, lost: null },
       fork: null,
     };

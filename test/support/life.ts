@@ -21,7 +21,7 @@ rules:
 `;
 /** More rules, fewer, other modes: each changes what the next report of an incident orders, or how far it has come. */
 /** As a start finds it that has nothing to repair. */
-const NOTHING_FOUND = { recovery: { restored: null, lost: null }, fork: null };
+const NOTHING_FOUND = { recovery: { restored: null, lost: null }, fork: null, begins: 1 };
 
 const LIFE_POLICIES = [
   `version: 1${RULES}`,
