@@ -71,13 +71,17 @@ export async function startProgram({ env = {}, dir, flags = FLAGS, under = [] }:
     const rest = [...under.slice(1), ...(under.length > 0 ? [process.execPath] : []), ...flags, PROGRAM];
     const started = spawn(command, rest, { env: variables, stdio: ['ignore', 'pipe', 'pipe'], detached: under.length > 0 });
     child = started;
-    const seen = output.length;
-    started.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    started.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    // Of this start alone: after many reports all of it is long, and to search it takes longer than to start.
+    let told = '';
+    const hear = (chunk: Buffer) => {
+      output += chunk.toString();
+      if (!told.includes('"message":"listening"')) told += chunk.toString();
+    };
+    started.stdout.on('data', hear);
+    started.stderr.on('data', hear);
     ended = once(started, 'exit').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }));
-    while (!output.slice(seen).includes('"message":"listening"')) {
-      if (started.exitCode !== null || started.signalCode !== null)
-        throw new Error(`the program ended before it listened:\n${output.slice(seen)}`);
+    while (!told.includes('"message":"listening"')) {
+      if (started.exitCode !== null || started.signalCode !== null) throw new Error(`the program ended before it listened:\n${told}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   };
