@@ -2,11 +2,17 @@
 
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
+import type { Segment } from './verify.ts';
 
 const LF = 0x0a;
 const BLOCK_BYTES = 1024 * 1024;
 /** A line that does not end within this is no record of ours; it comes as a block without a newline. */
 const MAX_LINE_BYTES = 2 * 1024 * 1024;
+
+/** Files of a log, to be verified in this order. */
+export function segmentsIn(files: readonly string[]): Segment[] {
+  return files.map((name) => ({ name, blocks: blocksOf(name) }));
+}
 
 /** The blocks of a file; each is good until the next is asked for. `.gz` is decompressed. */
 export function blocksOf(path: string): AsyncIterable<Buffer> | Iterable<Buffer> {

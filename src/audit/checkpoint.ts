@@ -2,7 +2,7 @@
 
 import { RecorderError } from '../errors.ts';
 import type { Tree } from './merkle.ts';
-import { fromBase64 } from './note.ts';
+import { fromBase64, openNote } from './note.ts';
 
 export interface Checkpoint extends Tree {
   /** The name of the log: one line, not empty. */
@@ -14,6 +14,11 @@ const HASH_BYTES = 32;
 /** What is signed: `<origin>\n<size>\n<base64 of the root>\n`. */
 export function checkpointText({ origin, size, root }: Checkpoint): string {
   return `${origin}\n${size}\n${Buffer.from(root, 'hex').toString('base64')}\n`;
+}
+
+/** The checkpoint in a signed note; no signature is checked. @throws RecorderError "invalid_parameter" when there is none */
+export function checkpointIn(note: string): Checkpoint {
+  return parseCheckpoint(openNote(note).text);
 }
 
 /**

@@ -1,9 +1,9 @@
 // What is held against a log besides its own chain: receipts, signed checkpoints, the key that was pinned. One pass, bounded memory.
 
 import { RecorderError } from '../errors.ts';
-import { parseCheckpoint } from './checkpoint.ts';
+import { checkpointIn } from './checkpoint.ts';
 import { type Range, append, emptyRange, join, rootOf, subtreesOf } from './merkle.ts';
-import { type VerifierKey, isSignedBy, keyIn, openNote } from './note.ts';
+import { type VerifierKey, isSignedBy, keyIn } from './note.ts';
 
 export interface Receipt {
   readonly seq: number;
@@ -170,7 +170,7 @@ function isHash(value: unknown): value is string {
 
 function readCheckpoint(name: string, note: string) {
   try {
-    return parseCheckpoint(openNote(note).text);
+    return checkpointIn(note);
   } catch (error) {
     throw new RecorderError('invalid_parameter', `${name} ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,9 +1,9 @@
 // Whether a bundle of evidence holds: signed, proven record by record, and of one incident, which is what its records tell.
 
 import { hash } from 'node:crypto';
-import { type Checkpoint, parseCheckpoint } from '../audit/checkpoint.ts';
+import { type Checkpoint, checkpointIn } from '../audit/checkpoint.ts';
 import { includes } from '../audit/merkle.ts';
-import { type VerifierKey, isSignedBy, openNote } from '../audit/note.ts';
+import { type VerifierKey, isSignedBy } from '../audit/note.ts';
 import { hashOf, headOf, isIntact } from '../audit/record.ts';
 import { RecorderError } from '../errors.ts';
 import { gapBefore } from '../incident/gap.ts';
@@ -71,7 +71,7 @@ export function createBundleTrial(keys: readonly VerifierKey[]): BundleTrial {
   function takeCheckpoint(note: unknown): void {
     if (typeof note !== 'string') throw refusal('has a checkpoint that is no text');
     try {
-      checkpoint = parseCheckpoint(openNote(note).text);
+      checkpoint = checkpointIn(note);
     } catch (error) {
       throw refusal(`has a checkpoint that ${error instanceof Error ? error.message : String(error)}`);
     }

@@ -1,5 +1,6 @@
 // How a command speaks: data on stdout, the rest on stderr, an exit code that a script can read.
 
+import { statSync } from 'node:fs';
 import { RecorderError } from '../errors.ts';
 import { escapeUnprintable } from '../log.ts';
 
@@ -16,8 +17,9 @@ export function printError(message: string): void {
   process.stderr.write(`${message.split('\n').map(escapeUnprintable).join('\n')}\n`);
 }
 
-/** A progress line on a terminal, rewritten in place; nothing where stderr is a file or a pipe. */
-export function createProgress(what: string, total: number): { at(bytes: number): void; end(): void } {
+/** A progress line on a terminal for bytes read of all these files, rewritten in place; nothing where stderr is a file or a pipe. */
+export function createProgress(what: string, files: readonly string[]): { at(bytes: number): void; end(): void } {
+  const total = files.reduce((sum, file) => sum + statSync(file).size, 0);
   let shown = -1;
   const show = (text: string) => process.stderr.isTTY && process.stderr.write(`\r${text}\u001b[K`);
   return {

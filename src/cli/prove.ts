@@ -1,9 +1,8 @@
 // `audit prove` and `audit consistency`: the proofs of RFC 6962, out of the files of a log alone.
 
-import { parseCheckpoint } from '../audit/checkpoint.ts';
+import { checkpointIn } from '../audit/checkpoint.ts';
 import { createGathering } from '../audit/gathering.ts';
 import { type Span, consistencySpans, inclusionSpans } from '../audit/merkle.ts';
-import { openNote } from '../audit/note.ts';
 import { RecorderError } from '../errors.ts';
 import { filesGiven, notesGiven, wholeNumberGiven } from './given.ts';
 import { EXIT, print } from './output.ts';
@@ -87,7 +86,7 @@ function publishedFor(files: readonly string[], seq: number, { last }: Surveyed)
   const [published] = notesGiven([], files, true);
   if (!published) return null;
   try {
-    const { size, root } = parseCheckpoint(openNote(published.note).text);
+    const { size, root } = checkpointIn(published.note);
     return size >= seq && size <= last ? { size, root } : null;
   } catch {
     return null;

@@ -1,6 +1,5 @@
 // `rebuild`: the database made again out of the log alone, for when it is lost or not to be trusted.
 
-import { statSync } from 'node:fs';
 import { ENVIRONMENT } from '../config.ts';
 import { type Rebuilt, rebuild as rebuildStore } from '../ledger/rebuild.ts';
 import { filesGiven } from './given.ts';
@@ -18,10 +17,7 @@ export interface RebuildOptions {
  */
 export async function rebuild(given: readonly string[], { to = databasePath(), json }: RebuildOptions): Promise<number> {
   const files = filesGiven(given);
-  const progress = createProgress(
-    'rebuilding',
-    files.reduce((sum, file) => sum + statSync(file).size, 0),
-  );
+  const progress = createProgress('rebuilding', files);
   const rebuilt = await rebuildStore({ files, path: to, onProgress: progress.at });
   progress.end();
   if (json) print(JSON.stringify({ verdict: rebuilt.fault ? 'tampered' : 'rebuilt', database: rebuilt.fault ? null : to, ...rebuilt }));

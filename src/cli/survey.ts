@@ -1,7 +1,6 @@
 // A log read through before anything is said of it: whether it is sound, where it begins and ends, and what was pruned of it.
 
-import { statSync } from 'node:fs';
-import { blocksOf } from '../audit/blocks.ts';
+import { segmentsIn } from '../audit/blocks.ts';
 import { prunedBy } from '../audit/held.ts';
 import { type Range, emptyRange } from '../audit/merkle.ts';
 import { type Segment, type Verdict, type Watch, verifyLog } from '../audit/verify.ts';
@@ -33,10 +32,8 @@ export async function survey(files: readonly string[]): Promise<Surveyed> {
 
 /** Reads all of a log and verifies it, with its progress on stderr. */
 export async function readThrough(files: readonly string[], what: string, { onRecord }: Watch, around = plain): Promise<Verdict> {
-  const total = files.reduce((sum, file) => sum + statSync(file).size, 0);
-  const progress = createProgress(what, total);
-  const segments = files.map((name) => around({ name, blocks: blocksOf(name) }));
-  const verdict = await verifyLog(segments, { onProgress: progress.at, ...(onRecord && { onRecord }) });
+  const progress = createProgress(what, files);
+  const verdict = await verifyLog(segmentsIn(files).map(around), { onProgress: progress.at, ...(onRecord && { onRecord }) });
   progress.end();
   return verdict;
 }

@@ -1,12 +1,12 @@
 // `audit verify`: a log checked from its bytes alone, without the service or its store, and against what somebody holds of it.
 
-import { existsSync, statSync } from 'node:fs';
-import { blocksOf } from '../audit/blocks.ts';
+import { existsSync } from 'node:fs';
 import { type Finding, type Receipt, createTrial } from '../audit/held.ts';
-import { type Verdict, verifyLog } from '../audit/verify.ts';
+import type { Verdict } from '../audit/verify.ts';
 import { RecorderError } from '../errors.ts';
 import { filesGiven, keyGiven, notesGiven } from './given.ts';
-import { EXIT, createProgress, print } from './output.ts';
+import { EXIT, print } from './output.ts';
+import { readThrough } from './survey.ts';
 
 export interface VerifyOptions {
   readonly receipt: readonly string[];
@@ -31,15 +31,7 @@ export async function verify(given: readonly string[], { receipt, checkpoint, pu
   const files = filesGiven(given);
   const keys = pubkey.map(keyGiven);
   const trial = createTrial({ receipts: receipt.map(parseReceipt), checkpoints: notesGiven(checkpoint, files, keys.length > 0), keys });
-  const progress = createProgress(
-    'verifying',
-    files.reduce((sum, file) => sum + statSync(file).size, 0),
-  );
-  const verdict = await verifyLog(
-    files.map((name) => ({ name, blocks: blocksOf(name) })),
-    { onProgress: progress.at, onRecord: trial.onRecord },
-  );
-  progress.end();
+  const verdict = await readThrough(files, 'verifying', trial);
   const stored = db === undefined || verdict.fault ? [] : await compared(files, db);
   const answer: Answer = { ...verdict, findings: [...trial.findings(verdict.first, verdict.last), ...stored] };
   const code = codeOf(answer);

@@ -2,10 +2,10 @@
 
 import { readFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
-import { type Checkpoint, checkpointText, parseCheckpoint } from '../audit/checkpoint.ts';
+import { type Checkpoint, checkpointIn, checkpointText } from '../audit/checkpoint.ts';
 import type { SigningKey } from '../audit/key.ts';
 import { type Range, rootOf } from '../audit/merkle.ts';
-import { openNote, signNote } from '../audit/note.ts';
+import { ED25519, isSignedBy, signNote, verifierKeyOf } from '../audit/note.ts';
 import { checkpointPath } from '../audit/segments.ts';
 import type { Log } from '../log.ts';
 import type { SignedCheckpoint, Witness } from './witness.ts';
@@ -120,10 +120,15 @@ function publishedAt(path: string, origin: string): SignedCheckpoint | null {
 export function readCheckpoint(path: string): (Checkpoint & { note: string }) | null {
   try {
     const note = readFileSync(path, 'utf8');
-    return { ...parseCheckpoint(openNote(note).text), note };
+    return { ...checkpointIn(note), note };
   } catch {
     return null;
   }
+}
+
+/** Whether this key has signed it, under whatever name the log went then. */
+export function isOurs({ origin, note }: Checkpoint & { note: string }, { publicKey }: SigningKey): boolean {
+  return isSignedBy(note, verifierKeyOf(origin, publicKey, ED25519));
 }
 
 /** Whole or not at all, also through a power loss. */

@@ -4,14 +4,13 @@ import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { SigningKey } from '../audit/key.ts';
 import { rootOf } from '../audit/merkle.ts';
-import { ED25519, isSignedBy, verifierKeyOf } from '../audit/note.ts';
 import { headOf } from '../audit/record.ts';
 import { checkpointPath, oldSegmentsOf, syncFolder } from '../audit/segments.ts';
 import { RecorderError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Store } from '../store/store.ts';
-import { createCheckpoints, readCheckpoint } from './checkpoints.ts';
+import { createCheckpoints, isOurs, readCheckpoint } from './checkpoints.ts';
 import { openLog } from './log-opening.ts';
 import { pruneChange } from '../recorder/prune.ts';
 import { createQueue } from '../recorder/queue.ts';
@@ -77,8 +76,7 @@ function lastBefore(path: string, { records }: Store, newest: number, before: Da
 /** By a checkpoint that was published, and that somebody else may hold. */
 function mustBeCovered(path: string, { tree }: Store, key: SigningKey, to: number): void {
   const published = readCheckpoint(checkpointPath(path));
-  const isOurs = published !== null && isSignedBy(published.note, verifierKeyOf(published.origin, key.publicKey, ED25519));
-  if (!isOurs || published.size < to || rootOf(tree.at(published.size)) !== published.root)
+  if (!published || !isOurs(published, key) || published.size < to || rootOf(tree.at(published.size)) !== published.root)
     throw refuse(`no checkpoint of ours covers record ${to}: start the service, and it publishes one within a second`);
 }
 

@@ -3,17 +3,16 @@
 // A crash cannot make it shorter than that, or another: this is an older copy that was put back, or a forgery. The log is taken from only
 // if it gives the very root that was signed, and never beyond it.
 
-import { blocksOf } from '../audit/blocks.ts';
+import { segmentsIn } from '../audit/blocks.ts';
 import type { SigningKey } from '../audit/key.ts';
 import { createTrial } from '../audit/held.ts';
 import { type Range, type Tree, append, rootOf } from '../audit/merkle.ts';
-import { ED25519, isSignedBy, verifierKeyOf } from '../audit/note.ts';
 import { prevOf } from '../audit/record.ts';
 import { checkpointPath, filesOf, oldSegmentsOf } from '../audit/segments.ts';
 import { verifyLog } from '../audit/verify.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
-import { readCheckpoint } from './checkpoints.ts';
+import { isOurs, readCheckpoint } from './checkpoints.ts';
 import type { Recovery } from '../recorder/opening.ts';
 import { createReplay } from '../recorder/replay.ts';
 
@@ -36,7 +35,7 @@ export interface RecoveryParts {
 export async function recoverStore({ path, store, key, isFork, log }: RecoveryParts): Promise<Recovery> {
   const signed = readCheckpoint(checkpointPath(path));
   if (!signed || (isFork && signed.origin !== key.name)) return NOTHING;
-  if (!isSignedBy(signed.note, verifierKeyOf(signed.origin, key.publicKey, ED25519))) {
+  if (!isOurs(signed, key)) {
     log.warning('the checkpoint beside the log is not signed by our key: it is passed over', { path: checkpointPath(path) });
     return NOTHING;
   }
@@ -67,7 +66,7 @@ async function faultBehind(path: string, { records, tree }: Store, signed: Signe
   if (head.seq === 0) return faultOfAll(path, signed.note);
   let range: Range = tree.at(head.seq);
   const faults: string[] = [];
-  const verdict = await verifyLog(segmentsOf(filesBehind(path, head.seq)), {
+  const verdict = await verifyLog(segmentsIn(filesBehind(path, head.seq)), {
     onRecord(seq, hash, line) {
       if (seq === head.seq + 1 && prevOf(line.toString('latin1')) !== head.hash)
         faults.push(`record ${seq} does not follow the store's last`);
@@ -87,7 +86,7 @@ async function faultBehind(path: string, { records, tree }: Store, signed: Signe
 /** For a store that holds nothing, whose log may have been pruned: all of it is held against the checkpoint. */
 async function faultOfAll(path: string, note: string): Promise<string | null> {
   const trial = createTrial({ receipts: [], checkpoints: [{ name: 'the checkpoint', note }], keys: [] });
-  const { first, last } = await verifyLog(segmentsOf(filesOf(path)), { onRecord: trial.onRecord });
+  const { first, last } = await verifyLog(segmentsIn(filesOf(path)), { onRecord: trial.onRecord });
   return trial.findings(first, last).find(({ ok }) => !ok)?.text ?? null;
 }
 
@@ -100,7 +99,7 @@ async function restore(path: string, store: Store, to: number): Promise<void> {
   try {
     const found = store.meta.found();
     store.meta.setFound({ ...found, restored: { from: found.restored?.from ?? from + 1, to } });
-    await verifyLog(segmentsOf(filesBehind(path, from)), {
+    await verifyLog(segmentsIn(filesBehind(path, from)), {
       onRecord(seq, _, line) {
         if (seq <= from || seq > to) return;
         replay.take(line.toString('utf8'));
@@ -115,8 +114,4 @@ async function restore(path: string, store: Store, to: number): Promise<void> {
     if (transaction.isOpen()) transaction.rollback();
     throw error;
   }
-}
-
-function segmentsOf(files: readonly string[]) {
-  return files.map((name) => ({ name, blocks: blocksOf(name) }));
 }

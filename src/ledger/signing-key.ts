@@ -3,6 +3,7 @@
 import { closeSync, fsyncSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type SigningKey, newKeyPem, readKey } from '../audit/key.ts';
+import { syncFolder } from '../audit/segments.ts';
 import { RecorderError } from '../errors.ts';
 import { readSmallFile, refuseWorldReadable } from '../input/file.ts';
 
@@ -46,7 +47,5 @@ function writeNew(path: string, text: string): void {
   closeSync(fd);
   linkSync(temporary, path);
   unlinkSync(temporary);
-  const folder = openSync(dirname(path), 'r');
-  fsyncSync(folder);
-  closeSync(folder);
+  syncFolder(dirname(path));
 }

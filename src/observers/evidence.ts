@@ -1,10 +1,10 @@
 // What can be handed to somebody about an incident: its records, the proof of each, and the signed checkpoint that they are proven by.
 
 import { setTimeout } from 'node:timers/promises';
-import { parseCheckpoint } from '../audit/checkpoint.ts';
+import { checkpointIn } from '../audit/checkpoint.ts';
 import type { SigningKey } from '../audit/key.ts';
 import { rootOf } from '../audit/merkle.ts';
-import { isSignedBy, openNote, parseVerifierKey } from '../audit/note.ts';
+import { isSignedBy, parseVerifierKey } from '../audit/note.ts';
 import { createProver } from '../audit/prover.ts';
 import { typeOf } from '../audit/record.ts';
 import { RecorderError } from '../errors.ts';
@@ -107,7 +107,7 @@ export function createEvidence({ store, checkpoints, key }: EvidenceParts): Evid
 
   return async (kept) => {
     const checkpoint = await awaitCheckpoint(kept);
-    const { root } = parseCheckpoint(openNote(checkpoint.note).text);
+    const { root } = checkpointIn(checkpoint.note);
     if (rootOf(tree.at(checkpoint.size)) !== root) throw new Error('the newest checkpoint is not one of the records in the store');
     return piecesOf(kept.incident, checkpoint);
   };

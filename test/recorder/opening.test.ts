@@ -7,6 +7,12 @@ import { openWritePath } from '../support/write-path.ts';
 
 const POLICY = 'version: 1\nrules:\n  prompt_injection: {auto_contain: true, actions: [freeze_agent]}\n';
 
+/** A start that has nothing to repair. */
+const OPENING = {
+  ...{ software: 's', origin: 'o', policy: builtInPolicy(), tokens: [], begins: 1 },
+  ...{ recovery: { restored: null, lost: null }, fork: null },
+};
+
 describe('a start', () => {
   it('is recorded with the software, the policy with its text, and who may do what, but no token', async () => {
     const token = 'b'.repeat(64);
@@ -45,20 +51,11 @@ describe('a start', () => {
   it('that finds something amiss records it and its incidents in the very commit of the start', async () => {
     let commits = 0;
     using path = openWritePath({ onCommit: () => (commits += 1) });
-    const opening = {
-      software: 's',
-      origin: 'o',
-      policy: builtInPolicy(),
-      tokens: [],
-      begins: 1,
-      recovery: { restored: null, lost: null },
-      fork: null,
-    };
-    await path.queue.submit(openingChange({ ...opening, verifierKey: 'first', damaged: [] }, path.log));
+    await path.queue.submit(openingChange({ ...OPENING, verifierKey: 'first', damaged: [] }, path.log));
     expect(path.records('incident.reported')).toEqual([]);
     commits = 0;
     const damaged = [{ file: '/a.damaged', reason: 'because', beyond: false }];
-    await path.queue.submit(openingChange({ ...opening, verifierKey: 'second', damaged }, path.log));
+    await path.queue.submit(openingChange({ ...OPENING, verifierKey: 'second', damaged }, path.log));
     expect(commits).toBe(1);
     expect(
       path
@@ -79,21 +76,12 @@ describe('a start', () => {
 describe('the key that a log was kept under', () => {
   it('is the same under another origin: that is on no record and no incident', async () => {
     using path = openWritePath();
-    const opening = {
-      software: 's',
-      origin: 'o',
-      policy: builtInPolicy(),
-      tokens: [],
-      begins: 1,
-      recovery: { restored: null, lost: null },
-      fork: null,
-    };
     for (const verifierKey of ['host-a/incident-recorder+0a1b2c3d+AQID', 'host-b/incident-recorder+4e5f6071+AQID']) {
-      await path.queue.submit(openingChange({ ...opening, verifierKey, damaged: [] }, path.log));
+      await path.queue.submit(openingChange({ ...OPENING, verifierKey, damaged: [] }, path.log));
     }
     expect(path.records('key.changed')).toEqual([]);
     expect(path.records('incident.reported')).toEqual([]);
-    await path.queue.submit(openingChange({ ...opening, verifierKey: 'host-b/incident-recorder+99999999+BAUG', damaged: [] }, path.log));
+    await path.queue.submit(openingChange({ ...OPENING, verifierKey: 'host-b/incident-recorder+99999999+BAUG', damaged: [] }, path.log));
     expect(path.records('key.changed')).toHaveLength(1);
   });
 });
