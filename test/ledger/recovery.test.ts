@@ -6,6 +6,9 @@ import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { keyIn, openNote } from '../../src/audit/note.ts';
 import { filesOf, oldSegmentsOf } from '../../src/audit/segments.ts';
+import { openLog } from '../../src/ledger/log-opening.ts';
+import { createLog } from '../../src/log.ts';
+import { openStore } from '../../src/store/store.ts';
 import { type TestHouse, aReport, openTestHouse } from '../support/house.ts';
 import { faultByCheckpoint, verifyLog } from '../support/verify-log.mjs';
 
@@ -151,6 +154,56 @@ describe('an older copy of the store that was put back', () => {
     expect(recovered(house).filter(({ data }) => data['went_on_as'] !== null)).toHaveLength(1);
     expect(openNote(noteOf(house)).signatures[0]?.name).toBe(went.origin);
     expect(faultByCheckpoint(verifyLog(logOf(house)), noteOf(house), keyOf(house))).toBeNull();
+  });
+});
+
+describe('a start that ends before its first commit', () => {
+  /** As far as the log is opened, and no further. */
+  async function startAndDie(house: TestHouse): Promise<void> {
+    const store = openStore(join(house.dir, 'incidents.db'));
+    const log = createLog({ level: 'debug', journal: false, write: () => {} });
+    const { mirror } = await openLog({
+      ...{
+        path: logOf(house),
+        keyPath: join(house.dir, 'checkpoint.key'),
+        origin: 'test/incident-recorder',
+        store,
+        log,
+        now: () => new Date(),
+      },
+      rotation: { bytes: 2 ** 26, age_ms: 86_400_000 },
+    });
+    mirror.close();
+    store.close();
+  }
+
+  it('does not let the next one forget that the log has to go on as another', async () => {
+    await using house = await openTestHouse();
+    await withCopy(house);
+    const [note, key] = [noteOf(house), keyOf(house)];
+    await house.close();
+    putBack(house);
+    rmSync(`${logOf(house)}.checkpoint`);
+    await startAndDie(house);
+    await house.restart();
+    await report(house, 30);
+    await house.close();
+    expect(recovered(house).filter(({ data }) => data['went_on_as'] !== null)).toHaveLength(1);
+    expect(noteOf(house).split('\n')[0]).toMatch(/^test\/incident-recorder\/[0-9a-f]{8}$/);
+    expect(faultByCheckpoint(verifyLog(logOf(house)), note, key)).not.toBeNull();
+  });
+
+  it('does not let the next one forget what was restored', async () => {
+    await using house = await openTestHouse();
+    const ids = await withCopy(house);
+    const before = await shown(house, ids);
+    await house.close();
+    putBack(house);
+    await startAndDie(house);
+    await house.restart();
+    expect(await shown(house, ids)).toEqual(before);
+    expect(recovered(house)).toMatchObject([{ data: { restored: { to: expect.any(Number) }, went_on_as: null } }]);
+    expect(await found(house)).toHaveLength(1);
   });
 });
 
