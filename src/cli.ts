@@ -1,8 +1,10 @@
 // The operator's command: what it can do, and with which options.
 
 import { Command } from 'commander';
+import type { DrillOptions } from './cli/drill.ts';
 import type { ExportOptions } from './cli/export.ts';
 import { EXIT, runCommand } from './cli/output.ts';
+import { addPolicyCommands } from './cli/policy-commands.ts';
 import type { ConsistencyOptions, ProveOptions } from './cli/prove.ts';
 import type { PruneOptions } from './cli/prune.ts';
 import type { RebuildOptions } from './cli/rebuild.ts';
@@ -31,6 +33,21 @@ Exit codes: 0 sound, 2 no bundle, 3 tampered with.
 
 Example:
   incident-recorder audit verify-bundle INC-20260313-1f0c9a7be2d4.evidence.json --pubkey host/incident-recorder+…`;
+
+const DRILL_HELP = `
+Each actuator that commands are pushed to is told to contain, and then to let go, a target of type "drill" that is not there: signed, retried
+and timed as a command of the service is, with "drill": true in it. It must answer as if, and do nothing. An actuator that does not look at
+"drill" would act on the target drill:DRL-…, or on all that it has: try it where that does no harm first. One of dialect secai, which knows
+no drill, is not asked; nor is one that fetches its commands itself.
+
+All are asked side by side. The service need not run, and nothing is recorded. Which actuators there are, and their secrets, is read as the
+service reads it: CONTAINMENT_POLICY_PATH, SECRETS_DIR, AGENT_SOCKET, AGENT_URL, AIRLOCK_URL, REGISTRY_URL.
+
+Exit codes: 0 all that were asked contain and let go, 1 some do not, 2 there is no such actuator, 78 the configuration is not good.
+
+Examples:
+  incident-recorder drill
+  incident-recorder drill --actuator agent --json`;
 
 const program = new Command('incident-recorder')
   .description('Looks after what the recorder has kept.')
@@ -145,5 +162,15 @@ program
   .action(async (log: string[], options: RebuildOptions) =>
     runCommand(async () => (await import('./cli/rebuild.ts')).rebuild(log, options)),
   );
+
+addPolicyCommands(program);
+
+program
+  .command('drill')
+  .description('has each actuator contain what is not there, and says how long it takes')
+  .option('--actuator <name>', 'only this one')
+  .option('--json', 'one JSON object instead of a table', false)
+  .addHelpText('after', DRILL_HELP)
+  .action(async (options: DrillOptions) => runCommand(async () => (await import('./cli/drill.ts')).drill(options)));
 
 await program.parseAsync();

@@ -17,6 +17,12 @@ export const ENVIRONMENT = {
   DATABASE_PATH: ({ AUDIT_LOG_PATH }: Env) => join(dirname(AUDIT_LOG_PATH ?? ''), 'incidents.db'),
   SERVICE_TOKEN_PATH: ({ TOKENS_PATH }: Env) => (TOKENS_PATH ? '' : '/run/secure-ai/service-token'),
   TOKENS_PATH: '',
+  SECRETS_DIR: ({ CREDENTIALS_DIRECTORY }: Env) => CREDENTIALS_DIRECTORY ?? '',
+  AGENT_SOCKET: '',
+  AGENT_URL: '',
+  AIRLOCK_URL: '',
+  REGISTRY_URL: '',
+  REPORT_WAIT_MS: '1000',
   CHECKPOINT_KEY_PATH: ({ DATABASE_PATH, CREDENTIALS_DIRECTORY }: Env) => {
     const credential = join(CREDENTIALS_DIRECTORY ?? '', 'checkpoint.key');
     return CREDENTIALS_DIRECTORY && existsSync(credential) ? credential : join(dirname(DATABASE_PATH ?? ''), 'checkpoint.key');
@@ -65,6 +71,17 @@ const Environment = z.object({
   DATABASE_PATH: path,
   SERVICE_TOKEN_PATH: optionalPath,
   TOKENS_PATH: optionalPath,
+  SECRETS_DIR: optionalPath,
+  // Each is checked by what makes actuators of them.
+  AGENT_SOCKET: z.string(),
+  AGENT_URL: z.string(),
+  AIRLOCK_URL: z.string(),
+  REGISTRY_URL: z.string(),
+  REPORT_WAIT_MS: z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a number of milliseconds, at most 30000')
+    .transform(Number)
+    .refine((ms) => ms <= 30_000, 'must be at most 30000'),
   CHECKPOINT_KEY_PATH: path,
   CHECKPOINT_ORIGIN: z.string().regex(/^[\x21-\x2a\x2c-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters without +'),
   CHECKPOINT_INTERVAL: duration,

@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'expectation_failed'
   | 'misdirected'
   | 'idempotency_mismatch'
+  | 'precondition_required'
   | 'rate_limited'
   | 'headers_too_large'
   | 'storage_full'
@@ -40,6 +41,8 @@ export interface ErrorDetails {
   /** The state that did not allow a step, and the steps that it allows. */
   readonly state?: string;
   readonly allowed?: readonly string[];
+  /** What must be shown first, one word each. */
+  readonly missing?: readonly string[];
   /** Seconds after which trying again makes sense. */
   readonly retry_after?: number;
   /** Methods that the path does know. */

@@ -1,32 +1,31 @@
 // The whole house, wired. Read from top to bottom it is the picture in src/README.md, floor by floor.
 
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import { createLimiter } from './access/rate.ts';
 import { type Config, isLoopback } from './config.ts';
+import { ask } from './delivery/ask.ts';
+import { createDelivery } from './delivery/delivery.ts';
+import { type Notices, createNotices } from './delivery/notices.ts';
 import { createApp } from './http/app.ts';
+import { createDoors } from './http/doors.ts';
 import { createPace } from './http/pace.ts';
-import { auditRoutes } from './http/routes/audit.ts';
-import { evidenceRoutes } from './http/routes/evidence.ts';
-import { healthRoutes } from './http/routes/health.ts';
-import { incidentRoutes } from './http/routes/incidents.ts';
-import { problemRoutes } from './http/routes/problems.ts';
-import { reloadRoutes } from './http/routes/reload.ts';
-import { reportRoutes } from './http/routes/reports.ts';
-import { statsRoutes } from './http/routes/stats.ts';
-import { stepRoutes } from './http/routes/steps.ts';
-import { type HttpServer, createHttpServer } from './http/server.ts';
+import { drain, hostsOf, listen } from './http/listening.ts';
+import { createHttpServer } from './http/server.ts';
+import type { Command } from './incident/command.ts';
 import type { Log } from './log.ts';
 import { createEvidence } from './observers/evidence.ts';
 import { createHealth } from './observers/health.ts';
+import { actuatorsOfEnvironment } from './policy/environment.ts';
+import type { Policy } from './policy/policy.ts';
+import type { Secrets } from './policy/secrets.ts';
+import { createBell } from './recorder/bell.ts';
 import { OURSELVES } from './recorder/caller.ts';
 import { createConfiguration, loadAtStart } from './recorder/configuration.ts';
 import { createLedger } from './ledger/ledger.ts';
 import { openLog } from './ledger/log-opening.ts';
 import { openStoreAnyhow } from './ledger/store-opening.ts';
+import { createDue } from './recorder/due.ts';
 import { openingChange } from './recorder/opening.ts';
 import { createQueue } from './recorder/queue.ts';
 import { createRecorder } from './recorder/recorder.ts';
@@ -56,10 +55,6 @@ export interface HouseParts {
   onBroken: (error: unknown) => void;
 }
 
-/** How long accepted requests have to be finished; systemd's patience is longer. */
-const DRAIN_MS = 8_000;
-/** How long a connection may then go on without a whole request: whoever only holds one must not hold up the end. */
-const SILENT_MS = 1_000;
 const TICK_MS = 1_000;
 
 /** @throws RecorderError "invalid_configuration", "storage_failed" or "storage_full"; then nothing is left open */
@@ -73,10 +68,13 @@ export async function openHouse({
   await using opened = new AsyncDisposableStack();
 
   // What is judged by: refused whole when it is not good, before anything is opened.
-  const paths = { policy: config.CONTAINMENT_POLICY_PATH, tokens: { tokens: config.TOKENS_PATH, service: config.SERVICE_TOKEN_PATH } };
-  const { policy, tokens } = loadAtStart(paths);
-  if (policy.webhooks.length > 0)
-    log.warning('alerting.webhooks is checked, but this version delivers nothing to them', { webhooks: policy.webhooks.length });
+  const actuators = actuatorsOfEnvironment(config);
+  const paths = {
+    ...{ policy: config.CONTAINMENT_POLICY_PATH, secrets: config.SECRETS_DIR, actuators },
+    tokens: { tokens: config.TOKENS_PATH, service: config.SERVICE_TOKEN_PATH },
+  };
+  const loaded = loadAtStart(paths);
+  const { policy, tokens } = loaded;
 
   // What is kept.
   for (const file of [config.DATABASE_PATH, config.AUDIT_LOG_PATH, config.CHECKPOINT_KEY_PATH])
@@ -92,14 +90,43 @@ export async function openHouse({
   opened.defer(() => mirror.close());
 
   // What is done.
+  let notices: Notices | null = null;
   const room = createRoom({ reserve, usedBytes: store.usedBytes(), maxBytes: config.STORE_MAX_BYTES, log });
-  const queue = createQueue({ store, policy, now, room, onCommit: mirror.follow, onBroken });
+  const bell = createBell();
+  const onCommit = () => {
+    mirror.follow();
+    notices?.wake();
+  };
+  const queue = createQueue({ store, policy, now, monotonic, bell, room, onCommit, onBroken });
   const recorder = createRecorder({ queue, log });
-  const configuration = createConfiguration({ paths, tokens, recorder });
   const refusals = createRefusals({ queue, log, monotonic });
   const opening = { ...kept, software: SOFTWARE, origin: key.name, verifierKey: key.verifierKey, policy, tokens };
   await queue.submit(openingChange(opening, log));
   if (room.isTight) await tryStore(queue, room);
+
+  // Who is told, and followed until it is known to have worked.
+  const delivery = createDelivery({ store, recorder, bell, head: () => store.records.head().seq, log, now, monotonic });
+  const followers = opened.use(new AsyncDisposableStack());
+  followers.defer(async () => delivery.close());
+  const onAdopted = (adopted: Policy, secrets: Secrets) => {
+    delivery.adopt(adopted, secrets);
+    notices?.adopt();
+  };
+  const configuration = createConfiguration({ paths, loaded, recorder, onAdopted });
+  const triedOf = ({ id }: Command) => {
+    const sent = delivery.view(id);
+    return sent && { attempts: sent.attempts, error: sent.last_error };
+  };
+  const due = createDue({ queue, store, bell, triedOf, log, now });
+  followers.defer(() => due.close());
+  notices = createNotices({
+    ...{ store, ask, log, now, monotonic, webhooks: () => queue.policy.webhooks, keysOf: (file) => configuration.secrets.keys(file) },
+    ...{ cursorOf: store.meta.cursor, keepCursor: recorder.keepCursor },
+  });
+  const followed = notices;
+  followers.defer(async () => followed.close());
+  onAdopted(policy, loaded.secrets);
+  bell.ring('policy');
 
   // What follows what is done.
   const ledger = createLedger({
@@ -108,7 +135,7 @@ export async function openHouse({
     witness: config.WITNESS_URL === null ? null : { url: config.WITNESS_URL, key: config.WITNESS_KEY },
   });
   opened.defer(async () => ledger.close());
-  const chores = { queue, room, ledger, refusals, log };
+  const chores = { queue, room, ledger, refusals, due, log };
   // The first checkpoint covers the start itself.
   await upkeep(chores);
   const tick = setInterval(() => void upkeep(chores), TICK_MS);
@@ -118,25 +145,15 @@ export async function openHouse({
   let draining = false;
   let hosts: ReadonlySet<string> = new Set();
   const isDraining = () => draining;
-  const inForce = () => queue.policy;
   const pace = createPace(createLimiter(monotonic), refusals);
+  const doors = createDoors({
+    ...{ store, queue, recorder, delivery, ledger, configuration, refusals, bell, pace, actuators, config, log },
+    health: createHealth({ store, queue, ledger, delivery, notices, isDraining }),
+    evidence: createEvidence({ store, checkpoints: ledger.checkpoints, key }),
+  });
   const app = createApp({
-    log,
-    pace,
-    refusals,
-    keyring: () => configuration.keyring,
+    ...{ log, pace, refusals, routes: doors.routes, keyring: () => configuration.keyring },
     readsClosed: config.REQUIRE_READ_TOKEN || !isLoopback(config.BIND_ADDR.host),
-    routes: [
-      ...healthRoutes({ health: createHealth({ store, queue, ledger, isDraining }) }),
-      ...incidentRoutes({ store }),
-      ...evidenceRoutes({ store, evidence: createEvidence({ store, checkpoints: ledger.checkpoints, key }), log }),
-      ...statsRoutes({ store }),
-      ...reportRoutes({ recorder, pace, refusals, policy: inForce }),
-      ...stepRoutes({ recorder }),
-      ...auditRoutes({ store, checkpoints: ledger.checkpoints, tree: () => queue.tree }),
-      ...reloadRoutes({ configuration, policy: inForce }),
-      ...problemRoutes(),
-    ],
   });
   const server = createHttpServer({ app, hosts: () => hosts, isDraining });
   const { host, port } = await listen(server, config);
@@ -151,8 +168,10 @@ export async function openHouse({
     async close(reason) {
       draining = true;
       log.info('draining', { reason });
+      doors.letGo();
       await drain(server);
       refusals.settle(true);
+      await followers.disposeAsync();
       try {
         await recorder.tell('service.stopped', { reason });
         await ledger.settleLast();
@@ -164,29 +183,4 @@ export async function openHouse({
       log.info('stopped', { reason });
     },
   };
-}
-
-async function listen(server: Server, { BIND_ADDR: { host, port } }: Config): Promise<{ host: string; port: number }> {
-  server.listen({ host: host.replaceAll(/^\[|\]$/g, ''), port });
-  await once(server, 'listening');
-  return { host, port: (server.address() as AddressInfo).port };
-}
-
-/** Names under which a browser or a client may call us: with our port, and without. */
-function hostsOf({ BIND_ADDR: { host }, ALLOWED_HOSTS }: Config, port: number): ReadonlySet<string> {
-  const names = [host.toLowerCase(), '127.0.0.1', 'localhost', '[::1]', ...ALLOWED_HOSTS];
-  return new Set(names.flatMap((name) => [name, `${name}:${port}`]));
-}
-
-/** Lets what was accepted be answered, closes each connection as it falls idle, and cuts off what is not done in time. */
-async function drain(server: HttpServer): Promise<void> {
-  const closed = once(server, 'close');
-  server.close();
-  const idle = setInterval(() => server.closeIdleConnections(), 20);
-  const silent = setTimeout(() => server.closeUnasked(), SILENT_MS);
-  const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(silent);
-  clearTimeout(cut);
 }

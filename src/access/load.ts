@@ -20,12 +20,16 @@ const ANY = '*';
 /** What a reporter may send unless its entry says otherwise. */
 const REPORTER_RATE: Rate = { per_second: 50, burst: 500 };
 
+/** An actuator as a policy names it. Whether there is one is asked when the token is used: policies come and go. */
+const ACTUATOR_NAME = /^[a-z][a-z0-9_-]{0,63}$/;
+
 const Entry = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be letters, digits and . _ - (at most 64)'),
   role: z.enum(NAMED_ROLES),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of the token in 64 lower-case hex digits'),
   sources: z.array(line(128)).min(1).max(64).exactOptional(),
   classes: z.array(line(128)).min(1).max(64).exactOptional(),
+  actuator: z.string().regex(ACTUATOR_NAME, 'must be a lower-case letter, then letters, digits, _ and - (at most 64)').exactOptional(),
   rate: z
     .string()
     .regex(/^[1-9]\d{0,5}\/s$/, 'must be a rate such as 50/s')
@@ -67,7 +71,7 @@ function serviceToken(path: string): Token {
   }
   if (!isToken(token))
     throw new RecorderError('invalid_configuration', `${path}: the token must be one line of visible ASCII without spaces`);
-  return { name: 'service', role: 'service', sha256: digestOf(token), sources: null, classes: null, rate: null };
+  return { name: 'service', role: 'service', sha256: digestOf(token), sources: null, classes: null, actuator: null, rate: null };
 }
 
 function namedTokens(path: string, others: readonly Token[]): Token[] {
@@ -94,11 +98,15 @@ function faultOf(entry: Entry, before: readonly Entry[]): { key: string; detail:
   }
   if (entry.role !== 'reporter' && (entry.sources || entry.classes))
     return { key: 'role', detail: `is ${entry.role}, which reports nothing: sources and classes go with reporter` };
+  if (entry.role === 'actuator' && entry.actuator === undefined)
+    return { key: 'role', detail: 'is actuator, which needs actuator: the name of the one that it acts for' };
+  if (entry.role !== 'actuator' && entry.actuator !== undefined)
+    return { key: 'actuator', detail: `goes with the role actuator, not with ${entry.role}` };
   if (entry.burst !== undefined && entry.rate === undefined) return { key: 'burst', detail: 'goes with rate' };
   return null;
 }
 
-function tokenOf({ name, role, sha256: digest, sources, classes, rate, burst }: Entry): Token {
+function tokenOf({ name, role, sha256: digest, sources, classes, actuator, rate, burst }: Entry): Token {
   const limit = rate === undefined ? null : { per_second: rate, burst: burst ?? rate * 10 };
   return {
     name,
@@ -106,6 +114,7 @@ function tokenOf({ name, role, sha256: digest, sources, classes, rate, burst }: 
     sha256: Buffer.from(digest, 'hex'),
     sources: bounds(sources),
     classes: bounds(classes),
+    actuator: actuator ?? null,
     rate: limit ?? (role === 'reporter' ? REPORTER_RATE : null),
   };
 }

@@ -16,6 +16,8 @@ export interface Token {
   /** What it may report; null = anything. */
   readonly sources: readonly string[] | null;
   readonly classes: readonly string[] | null;
+  /** The actuator that it acts for; null = none of its own. */
+  readonly actuator: string | null;
   /** null = no limit. */
   readonly rate: Rate | null;
 }
@@ -23,4 +25,9 @@ export interface Token {
 /** Whether a token may report this source and class. */
 export function covers({ sources, classes }: Token, source: string, className: string): boolean {
   return (sources === null || sources.includes(source)) && (classes === null || classes.includes(className));
+}
+
+/** Whether a token may act for this actuator. The service token may for any. */
+export function actsFor({ role, actuator }: Token, name: string): boolean {
+  return role === 'service' || (role === 'actuator' && actuator === name);
 }

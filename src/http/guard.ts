@@ -39,26 +39,34 @@ export interface KnownCall extends Call {
 }
 
 interface Door {
-  readonly method: 'GET' | 'POST';
   readonly path: string;
 }
 
 interface ReadRoute extends Door {
+  readonly method: 'GET';
   readonly for: 'anyone' | 'read' | 'read_own';
   /** Needs no token on loopback unless REQUIRE_READ_TOKEN says so; these parameters need one all the same. */
   readonly openBut?: readonly string[];
   readonly handle: (call: Call) => Response | Promise<Response>;
 }
 
+/** What an actuator reads: always with its token. */
+interface FetchRoute extends Door {
+  readonly method: 'GET';
+  readonly for: 'actuate';
+  readonly handle: (call: KnownCall) => Response | Promise<Response>;
+}
+
 interface ChangeRoute extends Door {
-  readonly for: 'report' | 'operate';
+  readonly method: 'POST';
+  readonly for: 'report' | 'operate' | 'actuate';
   /** What reads its body by itself says of which type it is. */
   readonly streams?: string;
   readonly handle: (call: KnownCall) => Response | Promise<Response>;
 }
 
 /** One row of the table of routes. */
-export type Route = ReadRoute | ChangeRoute;
+export type Route = ReadRoute | FetchRoute | ChangeRoute;
 
 export interface GuardParts {
   keyring: () => Keyring;
@@ -100,8 +108,8 @@ export function createGuard({ keyring, pace, refusals, readsClosed }: GuardParts
     return !openBut.some((name) => parameters.has(name));
   }
 
-  function read(route: ReadRoute, call: Omit<Call, 'token'>): Response | Promise<Response> {
-    if (isOpen(route, call.url)) return route.handle({ ...call, token: null });
+  function read(route: ReadRoute | FetchRoute, call: Omit<Call, 'token'>): Response | Promise<Response> {
+    if (route.for !== 'actuate' && isOpen(route, call.url)) return route.handle({ ...call, token: null });
     const token = authenticate(call.incoming.headers.authorization);
     admit(token, route.for);
     pace(token);
@@ -125,12 +133,8 @@ export function createGuard({ keyring, pace, refusals, readsClosed }: GuardParts
     const { incoming, outgoing } = c.env;
     const url = incoming.url ?? '/';
     const call = { incoming, outgoing, url, path: c.req.path, param: (name: string) => c.req.param(name) ?? '', body: EMPTY };
-    return changes(route) ? change(route, call) : read(route, call);
+    return route.method === 'POST' ? change(route, call) : read(route, call);
   };
-}
-
-function changes(route: Route): route is ChangeRoute {
-  return route.for === 'report' || route.for === 'operate';
 }
 
 const EMPTY = Buffer.alloc(0);

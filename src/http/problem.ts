@@ -45,9 +45,9 @@ export const PROBLEMS: Record<ErrorCode, Problem> = {
   forbidden: {
     status: 403,
     title: 'Not allowed',
-    meaning: 'The token is good, but its role, its sources or its classes do not cover this.',
+    meaning: 'The token is good, but its role, its sources, its classes or its actuator do not cover this.',
   },
-  not_found: { status: 404, title: 'Not found', meaning: 'There is no such path, or no such incident that this token may see.' },
+  not_found: { status: 404, title: 'Not found', meaning: 'There is no such path, or nothing of that id that this token may see.' },
   method_not_allowed: {
     status: 405,
     title: 'Method not allowed',
@@ -61,12 +61,12 @@ export const PROBLEMS: Record<ErrorCode, Problem> = {
   state_conflict: {
     status: 409,
     title: 'The state does not allow this',
-    meaning: '`state` is where the incident stands and `allowed` which steps it allows.',
+    meaning: '`state` is where it stands and `allowed` which steps that allows; `missing` is what must be shown before it is let go.',
   },
   precondition_failed: {
     status: 412,
     title: 'Changed since',
-    meaning: 'The incident no longer has the ETag given in If-Match. Read it again.',
+    meaning: 'It no longer has the ETag given in If-Match. Read it again.',
   },
   body_too_large: {
     status: 413,
@@ -88,6 +88,11 @@ export const PROBLEMS: Record<ErrorCode, Problem> = {
     status: 422,
     title: 'Idempotency-Key used before',
     meaning: 'The same key came with another body. A key stands for one exact request.',
+  },
+  precondition_required: {
+    status: 428,
+    title: 'If-Match is needed',
+    meaning: 'Say with If-Match what exactly is decided on: the ETag of what was read.',
   },
   rate_limited: { status: 429, title: 'Too many requests', meaning: 'The token is over its rate. Try again after `Retry-After` seconds.' },
   headers_too_large: { status: 431, title: 'Headers too large', meaning: 'The request line and the headers may be 8 KiB.' },
@@ -123,7 +128,7 @@ export function refusalFor(error: unknown, requestId: string = randomUUID()): Re
       ? error
       : new RecorderError('internal', 'the service failed; its log has the reason under this request_id');
   const { status, title } = PROBLEMS[known.code];
-  const { errors, state, allowed, retry_after, methods } = known.details;
+  const { errors, state, allowed, missing, retry_after, methods } = known.details;
   const body = JSON.stringify({
     type: typeOf(known.code),
     title,
@@ -133,6 +138,7 @@ export function refusalFor(error: unknown, requestId: string = randomUUID()): Re
     ...(errors && { errors }),
     ...(state !== undefined && { state }),
     ...(allowed && { allowed }),
+    ...(missing && { missing }),
     request_id: requestId,
     error: known.message,
   });

@@ -85,14 +85,15 @@ export function linkTo(path: string, parameters: URLSearchParams, cursor: string
 }
 
 /** Repeated or joined by commas: one of these. */
-function words(parameters: URLSearchParams, name: string): string[] | null {
+export function words(parameters: URLSearchParams, name: string): string[] | null {
   const given = parameters.getAll(name).flatMap((value) => value.split(','));
   if (given.length === 0) return null;
   if (given.length > MAX_VALUES) throw refuse(name, `has ${given.length} values; at most ${MAX_VALUES} are taken`);
   return given;
 }
 
-function among<T extends string>(parameters: URLSearchParams, name: string, known: readonly T[]): T[] | null {
+/** The same, of words that are known. @throws RecorderError "invalid_parameter" for another */
+export function among<T extends string>(parameters: URLSearchParams, name: string, known: readonly T[]): T[] | null {
   const given = words(parameters, name);
   const unknown = given?.find((word) => !(known as readonly string[]).includes(word));
   if (unknown !== undefined) throw refuse(name, `must be one of ${known.join(', ')}${didYouMean(unknown, known)}`);
@@ -120,6 +121,6 @@ export function single(parameters: URLSearchParams, name: string): string | null
 }
 
 /** Parameter names come from outside: what is echoed is short and, in JSON, escaped. */
-function refuse(name: string, detail: string): RecorderError {
+export function refuse(name: string, detail: string): RecorderError {
   return new RecorderError('invalid_parameter', `${name.slice(0, 64)} ${detail}`);
 }

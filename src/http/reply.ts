@@ -16,9 +16,24 @@ export function raw(text: string, status = 200, headers: Record<string, string> 
   return new Response(text, { status, headers: { ...JSON_HEADERS, ...headers } });
 }
 
-/** An incident with its ETag; `receipt` is that of the change that was just made to it. */
-export function incidentReply({ incident, version }: Kept, status = 200, receipt?: Receipt, replayed = false): Response {
-  const headers: Record<string, string> = { etag: `"${version}"` };
-  if (replayed) headers['idempotent-replayed'] = 'true';
-  return json(viewOf(incident, receipt), status, headers);
+/** What was just done to an incident. */
+interface Done {
+  readonly receipt: Receipt;
+  readonly replayed: boolean;
+  readonly status?: number;
+  readonly headers?: Record<string, string>;
+}
+
+/** An incident with its ETag. */
+export function incidentReply({ incident, version }: Kept, done?: Done): Response {
+  return json(viewOf(incident, done?.receipt), done?.status, { etag: `"${version}"`, ...done?.headers, ...replayedHeader(done?.replayed) });
+}
+
+/** What a change made of something, with the receipt of the change. */
+export function changeReply(view: Record<string, unknown>, { receipt, replayed, status, headers }: Done): Response {
+  return json({ ...view, audit: receipt }, status, { ...headers, ...replayedHeader(replayed) });
+}
+
+function replayedHeader(replayed = false): Record<string, string> {
+  return replayed ? { 'idempotent-replayed': 'true' } : {};
 }

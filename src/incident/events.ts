@@ -1,26 +1,18 @@
 // What can happen, as the audit log tells it: one line per kind of record, with the data it carries.
 
-import type { Target } from './actions.ts';
-import type { Resolution, Severity, State } from './vocabulary.ts';
 import type { ActionState, ActionStatus, ContainmentStatus } from './containment.ts';
-import type { Hold } from './hold.ts';
-import type { DecidedBy, Incident } from './incident.ts';
-import type { Report } from './report.ts';
+import type { Hold, Progress } from './hold.ts';
+import type { HoldEvents, RequestMark } from './hold-events.ts';
+import type { DecidedBy, Gate, Incident } from './incident.ts';
+import type { Evidence, Report } from './report.ts';
+import type { Resolution, Severity, State } from './vocabulary.ts';
 
 /** An action as a decision ordered it. `hold_id` is null when there is nothing to hold (an alert, a refusal). */
-export interface OrderedAction {
-  readonly action: string;
-  readonly target: string;
-  readonly hold_id: string | null;
-  readonly status: ActionStatus;
-  readonly error: string | null;
-}
-
-/** The SHA-256 of an Idempotency-Key and of the body it came with: enough to know the request again. */
-export interface RequestMark {
-  readonly token: string;
-  readonly key_sha256: string;
-  readonly body_sha256: string;
+export interface OrderedAction extends Pick<ActionState, 'action' | 'target' | 'hold_id' | 'status' | 'error'> {
+  /** How far the hold has come that it joins; not there of a new one. */
+  readonly joined?: Pick<Progress, 'actuator' | 'attempts' | 'completed_at'>;
+  /** What the hold is that is opened for it, as far as its status does not tell; not there of one that is only recorded. */
+  readonly opens?: Pick<Hold, 'params' | 'actuator' | 'expires_at'>;
 }
 
 /** The containment of the whole incident after it. */
@@ -41,7 +33,7 @@ interface Judged {
   readonly report: Report;
   readonly reported_by: string;
   readonly severity: Severity;
-  readonly mode: 'enforce' | 'observe';
+  readonly mode: 'enforce' | 'observe' | 'approve';
   readonly decided_by: DecidedBy;
   readonly actions: readonly OrderedAction[];
   readonly proposed_actions: readonly string[];
@@ -53,6 +45,8 @@ interface Judged {
 export interface Ownership {
   readonly hold: number | null;
   readonly status: ActionStatus;
+  /** What is kept of the action itself, where its hold goes on telling how far it has come. */
+  readonly of?: Omit<Progress, 'status'>;
   readonly began: number;
   /** 0 while it lasts. */
   readonly ended: number;
@@ -65,7 +59,8 @@ export interface Sighted {
   readonly at: readonly number[];
 }
 
-export interface Events {
+/** What each kind of record carries. */
+export interface Events extends HoldEvents {
   'log.opened': { origin: string; instance: string; public_key: string; software: string };
   /**
    * What was found at a start, or later, not to be what had been written. A file of the log was kept aside as `damaged`, and written
@@ -90,10 +85,18 @@ export interface Events {
   /** `text` is there the first time this text is in force. */
   'policy.loaded': { sha256: string; from: 'file' | 'built_in'; rules: number; mode: string; text?: string; request: RequestMark | null };
   'policy.kept': { sha256: string; text: string };
-  'tokens.loaded': { tokens: { name: string; role: string; sources: readonly string[] | null; classes: readonly string[] | null }[] };
+  'tokens.loaded': {
+    tokens: {
+      name: string;
+      role: string;
+      sources: readonly string[] | null;
+      classes: readonly string[] | null;
+      actuator?: string | null;
+    }[];
+  };
   'key.changed': { old: string; new: string };
   /** `problem` is what later reports are joined by; null when none will be. */
-  'incident.reported': Judged & { follows: string | null; problem: string | null };
+  'incident.reported': Judged & { follows: string | null; problem: string | null; gate?: readonly Gate[] };
   'incident.joined': Judged & { occurrences: number };
   'incident.escalated': { from: Severity; to: Severity; count: number; window_s: number };
   /** `request` is told where it was ordered, if anything was. */
@@ -112,22 +115,31 @@ export interface Events {
     request: RequestMark | null;
   };
   'incident.acknowledged': Stepped;
-  'incident.resolved': Stepped & { resolution: Resolution | null; status: ContainmentStatus };
-  'incident.reopened': Stepped & { to: State };
+  /** `ending`: holds that end with it, as the records behind tell. `let_go`: holds that others own too, as far as they had come. */
+  'incident.resolved': Stepped & {
+    resolution: Resolution | null;
+    status: ContainmentStatus;
+    ending?: readonly string[];
+    let_go?: readonly (Omit<Progress, 'status'> & { readonly hold_id: string })[];
+  };
+  /** `status` where it moved by itself: its containment stands no more. */
+  'incident.reopened': Stepped & { to: State; status?: ContainmentStatus };
+  /** Its containment moved and its state did not. */
+  'containment.moved': Containment;
+  /** The attestor's evidence that the host is what it should be again, bound to the containment that it lets go. */
+  'incident.attested': { binding: string; evidence: Evidence; note: string | null; request: RequestMark | null };
   'incident.noted': { note: string; request: RequestMark | null };
-  /** What it was when its first records were pruned; `owned` goes with its actions, one for one, as far as they are told here. */
-  'incident.kept': { incident: Incident; version: number; problem: string | null; owned: readonly Ownership[] };
+  /** What it was when its first records were pruned; `version` and `last`: the last record about it, and about it or a hold of it; `owned` goes with its actions, one for one, as far as they are told here. */
+  'incident.kept': { incident: Incident; version: number; last?: number; problem: string | null; owned: readonly Ownership[] };
   /** The next of its actions, from the `n`-th on. */
   'actions.kept': { n: number; actions: readonly ActionState[]; owned: readonly Ownership[] };
   'alert.raised': { reason: string; class: string; severity: Severity; source: string };
-  'action.refused': { action: string; target: string; reason: 'limit'; limit: number };
-  'hold.recorded': { action: string; target: Target; rule: string; source: string; incident_id: string };
-  'hold.released': { reason: 'last owner ended'; incident_id: string };
-  'hold.kept': { hold: Hold; released_at: string | null };
   /** All of them, in as many records as it takes; `first` begins anew. */
   'sightings.kept': { first: boolean; sightings: readonly Sighted[] };
   'auth.denied': { count: number; reasons: Record<string, number> };
   'rate.limited': { token: string; refused: number };
 }
+
+export type { EndReason, RequestMark } from './hold-events.ts';
 
 export type EventType = keyof Events;

@@ -17,8 +17,25 @@ export interface DecidedBy {
   /** The class whose rule decided, and its line in the file; null when the policy has none. */
   readonly rule: string | null;
   readonly line: number | null;
+  /** Each condition that was asked, and whether it held; left out where there was none. */
+  readonly conditions?: readonly {
+    readonly action: string;
+    readonly kind: 'if' | 'approve' | 'protect';
+    readonly text: string;
+    readonly holds: boolean;
+  }[];
   /** Where the severity came from. */
   readonly severity_from: 'reporter' | 'rule' | 'class' | 'default' | 'floor' | 'escalation' | 'recorder';
+}
+
+/** What must be shown before an incident can be resolved, once its rule has said so. */
+export type Gate = 'acknowledged' | 'attested';
+
+interface Attested {
+  /** The containment that it was shown for. */
+  readonly binding: string;
+  readonly by: string;
+  readonly at: string;
 }
 
 export interface Incident {
@@ -53,6 +70,8 @@ export interface Incident {
   readonly resolved_at: string | null;
   readonly resolution: Resolution | null;
   readonly decided_by: DecidedBy;
+  /** Null when it can be resolved at any time. */
+  readonly release: { readonly gate: readonly Gate[]; readonly attested: Attested | null } | null;
   /** The receipt of its `incident.reported` record. */
   readonly audit: Receipt;
 }

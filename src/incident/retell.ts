@@ -4,20 +4,22 @@ import { type ActionState, isNews } from './containment.ts';
 import type { OrderedAction } from './events.ts';
 import type { Incident, Kept } from './incident.ts';
 import type { Recorded } from './recorded.ts';
+import { movedBy } from './retell-holds.ts';
 import { moreSevere } from './vocabulary.ts';
 
 type Of<T extends Recorded['type']> = Extract<Recorded, { type: T }>;
 
 /**
- * The incident after the next record of its timeline; null while no record has told what it is. Records of its holds, and of nothing
- * that changes it, leave it as it was.
- * @param kept what it was before; its version is the seq of the last record that changed it
+ * The incident after the next record of its timeline; null while no record has told what it is. Of its holds the timeline tells while the
+ * incident owns them: they move its actions, and leave the rest as it was.
+ * @param kept what it was before; its version is the seq of the last record that was about it and changed it, or about a hold of it
  */
 export function retell(kept: Kept | null, record: Recorded): Kept | null {
   if (record.type === 'incident.reported') return { incident: reported(record), version: record.seq };
-  if (record.type === 'incident.kept') return { incident: record.data.incident, version: record.data.version };
+  if (record.type === 'incident.kept') return { incident: record.data.incident, version: record.data.last ?? record.data.version };
   if (!kept) return null;
   if (record.type === 'actions.kept') return { ...kept, incident: withActions(kept.incident, record) };
+  if (record.id !== kept.incident.id && !isPartOfEnd(kept.incident, record)) return movedBy(record, kept);
   const incident = changed(kept.incident, record);
   return incident ? { incident: { ...incident, updated_at: record.ts }, version: record.seq } : kept;
 }
@@ -38,15 +40,24 @@ function changed(incident: Incident, record: Recorded): Incident | null {
     case 'incident.resolved':
       return resolved(incident, record);
     case 'incident.reopened':
-      return { ...incident, state: record.data.to };
+      return reopened(incident, record);
+    case 'containment.moved':
+      return containmentMoved(incident, record);
+    case 'incident.attested':
+      return attested(incident, record);
     case 'incident.noted':
     case 'alert.raised':
       return incident;
     case 'hold.released':
-      return record.data.incident_id === incident.id ? incident : null;
+      return isPartOfEnd(incident, record) ? incident : null;
     default:
       return null;
   }
+}
+
+/** Early versions told of the end of an incident's holds as a part of its own. */
+function isPartOfEnd({ id }: Incident, { type, data }: Recorded): boolean {
+  return type === 'hold.released' && data.status === undefined && data.incident_id === id;
 }
 
 function reported({ id, ts, seq, hash, data }: Of<'incident.reported'>): Incident {
@@ -81,6 +92,7 @@ function reported({ id, ts, seq, hash, data }: Of<'incident.reported'>): Inciden
     resolved_at: null,
     resolution: null,
     decided_by: data.decided_by,
+    release: data.gate === undefined ? null : { gate: data.gate, attested: null },
     audit: { seq, hash },
   };
 }
@@ -128,10 +140,15 @@ function contained(incident: Incident, { ts, data }: Of<'incident.contained'>): 
   };
 }
 
-/** It ends all that the incident owned. */
+/** It ends all that the incident owned: at once what others own too, and the rest by the records behind it. */
 function resolved(incident: Incident, { ts, data }: Of<'incident.resolved'>): Incident {
   const { containment } = incident;
-  const actions = containment.actions.map((action): ActionState => (action.hold_id === null ? action : { ...action, status: 'released' }));
+  const actions = containment.actions.map((action): ActionState => {
+    if (action.hold_id === null) return action;
+    // Early versions told only that all of it ended.
+    const then = data.let_go ? data.let_go.find(({ hold_id }) => hold_id === action.hold_id) : {};
+    return then ? { ...action, ...then, status: 'released' } : action;
+  });
   return {
     ...incident,
     state: 'resolved',
@@ -141,6 +158,24 @@ function resolved(incident: Incident, { ts, data }: Of<'incident.resolved'>): In
   };
 }
 
+function reopened(incident: Incident, { data }: Of<'incident.reopened'>): Incident {
+  const { containment } = incident;
+  if (data.status === undefined) return { ...incident, state: data.to };
+  return { ...incident, state: data.to, containment: { ...containment, status: data.status, reached_at: null } };
+}
+
+/** Of what is resolved only the status moves: when it was contained is history. */
+function containmentMoved(incident: Incident, { ts, data }: Of<'containment.moved'>): Incident {
+  const { containment, state } = incident;
+  const reached_at = state === 'resolved' ? containment.reached_at : data.reached ? (containment.reached_at ?? ts) : null;
+  return { ...incident, containment: { ...containment, status: data.status, reached_at } };
+}
+
+function attested(incident: Incident, { ts, actor, data }: Of<'incident.attested'>): Incident {
+  const { release } = incident;
+  return { ...incident, release: release && { ...release, attested: { binding: data.binding, by: actor, at: ts } } };
+}
+
 /** What was pruned had more actions than one record tells. */
 function withActions(incident: Incident, { data }: Of<'actions.kept'>): Incident {
   const { containment } = incident;
@@ -148,6 +183,8 @@ function withActions(incident: Incident, { data }: Of<'actions.kept'>): Incident
 }
 
 /** What has no hold was done, or refused, when it was ordered. */
-function stateOf({ action, target, hold_id, status, error }: OrderedAction, ts: string): ActionState {
-  return { action, target, hold_id, status, actuator: null, attempts: 0, error, completed_at: hold_id === null ? ts : null };
+function stateOf({ action, target, hold_id, status, error, joined: stood, opens }: OrderedAction, ts: string): ActionState {
+  const opened = { actuator: opens?.actuator ?? null, attempts: 0, completed_at: hold_id === null ? ts : null };
+  const { actuator, attempts, completed_at } = stood ?? opened;
+  return { action, target, hold_id, status, actuator, attempts, error, completed_at };
 }

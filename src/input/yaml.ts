@@ -133,7 +133,13 @@ function faultsOf(doc: Document.Parsed, issue: z.core.$ZodIssue, keys: readonly 
   const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.slice(0, MAX_FAULTS).map((key) => ({ path: [...path, key], detail: `is not a known key${didYouMean(key, keys)}` }));
+      return issue.keys.slice(0, MAX_FAULTS).map((key) => ({
+        path: [...path, key],
+        detail: `is not a known key${didYouMean(
+          key,
+          keys.filter((known) => known !== key),
+        )}`,
+      }));
     case 'invalid_value':
       return [{ path, detail: `${explain(issue)}${nearestOf(doc.getIn(path), issue.values)}` }];
     default:

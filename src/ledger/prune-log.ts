@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts';
 import { createCheckpoints, isOurs, readCheckpoint } from './checkpoints.ts';
 import { openLog } from './log-opening.ts';
 import { pruneChange } from '../recorder/prune.ts';
+import { createBell } from '../recorder/bell.ts';
 import { createQueue } from '../recorder/queue.ts';
 import type { Room } from '../recorder/room.ts';
 
@@ -50,7 +51,10 @@ export async function pruneLog({ path, keyPath, origin, store, policy, room, bef
     const to = lastBefore(path, store, mirror.first, before);
     if (to >= from) {
       mustBeCovered(path, store, key, to);
-      const queue = createQueue({ store, policy, now, room, onCommit: mirror.follow, onBroken: fail });
+      const queue = createQueue({
+        ...{ store, policy, now, room, onCommit: mirror.follow, onBroken: fail },
+        ...{ monotonic: () => performance.now(), bell: createBell() },
+      });
       store.spill();
       await queue.submit(pruneChange({ to, by: { name: 'cli', actor: 'operator:cli' } }));
       const synced = mirror.syncNow();

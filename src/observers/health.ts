@@ -1,6 +1,8 @@
 // Whether the recorder can do its work: one word for each part, and one for the whole.
 
-import type { Policy } from '../policy/policy.ts';
+import { type Policy, actuatorOf } from '../policy/policy.ts';
+import type { Delivery } from '../delivery/delivery.ts';
+import type { Notices } from '../delivery/notices.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Queue } from '../recorder/queue.ts';
 import { ACTIONS } from '../incident/actions.ts';
@@ -17,10 +19,12 @@ interface HealthReport {
     readonly witness: Ledger['witness'];
     readonly policy: 'ok' | 'built_in';
     readonly disk: 'ok' | 'full';
-    /** `none`: no actuator is known, so there is nothing to deliver. */
-    readonly outbox: 'none';
-    /** `unverified`: actions count as contained because they are on record, not because a service said so. */
-    readonly containment: 'ok' | 'unverified' | 'observing';
+    /** `none`: no actuator is known, so there is nothing to deliver. `failing`: one does not answer, or a command is overdue. */
+    readonly outbox: 'none' | 'ok' | 'failing';
+    /** `unverified`: actions count as contained because they are on record, not because a service said so. `failing`: some hold failed or has drifted. */
+    readonly containment: 'ok' | 'unverified' | 'observing' | 'failing';
+    /** Webhooks that are told of incidents. */
+    readonly notices: Notices['health'];
   };
 }
 
@@ -31,13 +35,15 @@ export interface Health {
 }
 
 export interface HealthParts {
-  store: Pick<Store, 'statistics'>;
+  store: Pick<Store, 'statistics' | 'holds' | 'commands'>;
   queue: Pick<Queue, 'policy' | 'health'>;
   ledger: Pick<Ledger, 'health' | 'witness'>;
+  delivery: Pick<Delivery, 'health'>;
+  notices: Pick<Notices, 'health'>;
   isDraining: () => boolean;
 }
 
-export function createHealth({ store, queue, ledger, isDraining }: HealthParts): Health {
+export function createHealth({ store, queue, ledger, delivery, notices, isDraining }: HealthParts): Health {
   const isReady = () => queue.health === 'ok' && !isDraining();
   return {
     isReady,
@@ -55,18 +61,21 @@ export function createHealth({ store, queue, ledger, isDraining }: HealthParts):
           witness: ledger.witness,
           policy: queue.policy.from === 'built_in' ? 'built_in' : 'ok',
           disk: queue.health === 'full' ? 'full' : 'ok',
-          outbox: 'none',
-          containment: containmentOf(queue.policy),
+          outbox: delivery.health().health === 'ok' && store.commands.hasOverdue() ? 'failing' : delivery.health().health,
+          containment: containmentOf(queue.policy, store.holds.isFailing()),
+          notices: notices.health,
         },
       };
     },
   };
 }
 
-function containmentOf({ mode, without_actuator, rules }: Policy): HealthReport['checks']['containment'] {
-  if (mode === 'observe') return 'observing';
-  const orders = [...rules.values()].some(
-    ({ auto_contain, actions }) => auto_contain && actions.some((action) => ACTIONS[action].done_by !== 'recorder'),
+function containmentOf(policy: Policy, isFailing: boolean): HealthReport['checks']['containment'] {
+  if (isFailing) return 'failing';
+  if (policy.mode === 'observe') return 'observing';
+  const orders = [...policy.rules.values()].some(
+    ({ auto_contain, actions }) =>
+      auto_contain && actions.some(({ action }) => ACTIONS[action].done_by !== 'recorder' && !actuatorOf(policy, action)),
   );
-  return orders && without_actuator === 'recorded' ? 'unverified' : 'ok';
+  return orders && policy.without_actuator === 'recorded' ? 'unverified' : 'ok';
 }

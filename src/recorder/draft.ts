@@ -19,6 +19,10 @@ export interface Draft extends Tables {
   policy: Policy;
   /** Seals the next record. It is durable exactly when the change is. */
   record<T extends EventType>(type: T, subject: Subject | null, actor: string, data: Events[T]): Receipt;
+  /** Tells whoever listens for `topic` that there is something new, once it is durable. */
+  ring(topic: string): void;
+  /** Milliseconds that never go back, within this run of the service. */
+  readonly run: { readonly id: string; readonly monotonic: () => number };
   /** Runs once the change is durable, before its caller is answered. It must not throw. */
   afterwards(effect: () => void): void;
   /** On a full disk the reserve is not given up for this change. */
@@ -29,3 +33,9 @@ export interface Draft extends Tables {
 
 /** Synchronous: it reads facts, decides, writes and records, or throws and leaves nothing behind. */
 export type Change<T> = (draft: Draft) => T;
+
+/** No more of a store than a change may touch. */
+export function tablesOf(store: Tables): Tables {
+  const { incidents, holds, commands, approvals, settling, records, requests, sightings, meta, tree, pruning } = store;
+  return { incidents, holds, commands, approvals, settling, records, requests, sightings, meta, tree, pruning };
+}

@@ -1,40 +1,19 @@
 // What comes of a report that was judged: a new incident, or one more occurrence of one.
 
-import { targetName } from '../incident/actions.ts';
 import { type ActionState, type ContainmentStatus, isNews, isRefused, statusOf } from '../incident/containment.ts';
-import type { Events, RequestMark } from '../incident/events.ts';
-import type { Incident, Kept, Receipt } from '../incident/incident.ts';
-import type { Report } from '../incident/report.ts';
-import { type Severity, type State, moreSevere } from '../incident/vocabulary.ts';
+import { isWanted } from '../incident/hold.ts';
+import type { Incident, Receipt } from '../incident/incident.ts';
+import { moreSevere } from '../incident/vocabulary.ts';
 import type { Log } from '../log.ts';
 import { type Decision, isContained } from '../policy/decide.ts';
 import type { Problem } from '../policy/dedupe.ts';
 import type { Latest } from '../store/incidents.ts';
-import type { Caller } from './caller.ts';
 import { chance } from './chance.ts';
 import type { Draft, Subject } from './draft.ts';
-import { type OrderFor, type Planned, alert, carryOut, isDoneByUs, plan, told } from './order.ts';
-
-export interface Reported extends Kept {
-  readonly receipt: Receipt;
-  readonly how: 'new' | 'joined' | 'replayed';
-}
-
-export interface ReportRequest {
-  readonly report: Report;
-  readonly caller: Caller;
-  readonly mark: RequestMark | null;
-  /** The recorder's own finding, with the severity that it stands by; null for a report from outside. */
-  readonly own: Severity | null;
-}
-
-/** A report, and what the policy makes of it. */
-export interface Judged extends ReportRequest {
-  readonly decision: Decision;
-  /** The measure of its rule, when it is one report too many in its window. */
-  readonly burst: { readonly count: number; readonly window_s: number } | null;
-  readonly by: OrderFor;
-}
+import { type Judged, type Reported, alertOf, burstOf, toldOf } from './judged.ts';
+import { carryOut, freeOrdered } from './order.ts';
+import { isDoneByUs, nameOf, plan } from './plan.ts';
+import { stateBy } from './settle.ts';
 
 /** A new incident: what the decision orders is ordered, and the incident is contained when all of it has come far enough. */
 export function open(draft: Draft, problem: Problem | null, latest: Latest | null, judged: Judged, log: Log): Reported {
@@ -45,11 +24,13 @@ export function open(draft: Draft, problem: Problem | null, latest: Latest | nul
   const actions = orders.map(({ state }) => state);
   const status = decision.suppressed ? 'suppressed' : statusOf(actions);
   const contained = isContained(draft.policy, actions);
+  const gate = decision.suppressed ? [] : decision.gate;
 
   const receipt = draft.record('incident.reported', { id }, caller.actor, {
     ...toldOf(draft, judged, orders, { status, reached: contained }),
     follows,
     problem: problem?.key ?? null,
+    ...(gate.length === 0 ? {} : { gate }),
   });
   const subject = { id, about: receipt.seq };
   let last = receipt;
@@ -58,7 +39,7 @@ export function open(draft: Draft, problem: Problem | null, latest: Latest | nul
   if (contained)
     last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
   if (decision.alert || actions.some(isRefused)) {
-    last = alert(draft, subject, caller.actor, { ...report, severity: decision.severity }, actions.some(isRefused), log);
+    last = alertOf(draft, subject, judged, decision.severity, actions.some(isRefused), log);
   }
 
   const incident: Incident = {
@@ -87,6 +68,7 @@ export function open(draft: Draft, problem: Problem | null, latest: Latest | nul
     resolved_at: null,
     resolution: null,
     decided_by: decision.decided_by,
+    release: gate.length === 0 ? null : { gate, attested: null },
     audit: receipt,
   };
   draft.incidents.insert(incident, last.seq, problem?.key ?? null);
@@ -95,7 +77,7 @@ export function open(draft: Draft, problem: Problem | null, latest: Latest | nul
 
 /** One more occurrence: severity may rise, and what the decision now wants beyond what was ordered is ordered too. */
 export function join(draft: Draft, latest: Latest, judged: Judged, log: Log): Reported {
-  const { report, caller, decision, by } = judged;
+  const { caller, decision, by } = judged;
   const kept = draft.incidents.bySeq(latest.seq);
   if (!kept) throw new Error(`incident ${latest.seq} is indexed but not kept`);
   const { incident } = kept;
@@ -118,10 +100,11 @@ export function join(draft: Draft, latest: Latest, judged: Judged, log: Log): Re
     last = draft.record('incident.escalated', subject, caller.actor, { from: incident.severity, to: severity, ...burstOf(judged) });
   }
   carryOut(draft, orders, { ...subject, seq: incident.audit.seq, actor: caller.actor, began: receipt.seq, n: before.length }, by);
-  const state = stateBy(incident.state, containment);
+  freeOrdered(draft, decision.actions, before, { actor: caller.actor, incident_id: incident.id });
+  const state = stateBy(incident.state, reached);
   if (state !== incident.state) last = moved(draft, subject, caller.actor, state, containment.status);
   if (ordered.some(isDoneByUs) || ordered.some(isRefused)) {
-    last = alert(draft, subject, caller.actor, { ...report, severity }, ordered.some(isRefused), log);
+    last = alertOf(draft, subject, judged, severity, ordered.some(isRefused), log);
   }
 
   const changed: Incident = {
@@ -141,8 +124,9 @@ export function join(draft: Draft, latest: Latest, judged: Judged, log: Log): Re
 }
 
 function missingOf({ actions }: Decision, ordered: readonly ActionState[]): Decision['actions'] {
-  const known = new Set(ordered.map(({ action, target }) => `${action} ${target}`));
-  return actions.filter(({ action, target }) => !known.has(`${action} ${targetName(target)}`));
+  // What has ended by itself, or by an operator, is wanted anew by whoever reports it again.
+  const known = new Set(ordered.filter(({ status }) => isWanted(status)).map(({ action, target }) => `${action} ${target}`));
+  return actions.filter((wanted) => !known.has(`${wanted.action} ${nameOf(wanted)}`));
 }
 
 function containmentOf(draft: Draft, { containment }: Incident, actions: readonly ActionState[]): Incident['containment'] {
@@ -150,39 +134,10 @@ function containmentOf(draft: Draft, { containment }: Incident, actions: readonl
   return { status: statusOf(actions), reached_at, actions };
 }
 
-/** Of itself an incident moves between open and contained only, so that the word is true whenever it is shown. */
-function stateBy(state: State, { reached_at }: Incident['containment']): State {
-  if (state !== 'open' && state !== 'contained') return state;
-  return reached_at === null ? 'open' : 'contained';
-}
-
-function moved(draft: Draft, subject: Required<Subject>, actor: string, to: State, status: ContainmentStatus): Receipt {
+function moved(draft: Draft, subject: Required<Subject>, actor: string, to: Incident['state'], status: ContainmentStatus): Receipt {
   const step = { note: null, request: null };
   if (to === 'contained') return draft.record('incident.contained', subject, actor, { from: 'open', by: 'policy', status, ...step });
   return draft.record('incident.reopened', subject, actor, { from: 'contained', to, ...step });
-}
-
-function toldOf(
-  draft: Draft,
-  { report, caller, mark, decision }: Judged,
-  orders: readonly Planned[],
-  containment: Events['incident.reported']['containment'],
-) {
-  return {
-    report,
-    reported_by: caller.name,
-    severity: decision.severity,
-    mode: draft.policy.mode,
-    decided_by: decision.decided_by,
-    actions: told(orders),
-    proposed_actions: decision.proposed.map(({ action }) => action),
-    containment,
-    request: mark,
-  };
-}
-
-function burstOf({ burst }: Judged): { count: number; window_s: number } {
-  return burst ?? { count: 0, window_s: 0 };
 }
 
 /** `INC-` + UTC date + 12 hex digits of chance: never reused, unique by constraint. */

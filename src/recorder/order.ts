@@ -1,62 +1,18 @@
-// Ordering what a decision wants: each action becomes one owner of a hold, or is done at once, or is refused and said to be.
+// Ordering what was planned: each action becomes one owner of a hold, or is done at once, or is refused and said to be.
 
-import { ACTIONS, targetName } from '../incident/actions.ts';
+import { targetName } from '../incident/actions.ts';
 import { type ActionState, isRefused } from '../incident/containment.ts';
-import type { OrderedAction } from '../incident/events.ts';
-import type { Hold } from '../incident/hold.ts';
-import type { Receipt } from '../incident/incident.ts';
-import type { Severity } from '../incident/vocabulary.ts';
-import type { Log } from '../log.ts';
+import { type Hold, isWanted } from '../incident/hold.ts';
 import type { Wanted } from '../policy/decide.ts';
-import { chance } from './chance.ts';
-import type { Draft, Subject } from './draft.ts';
+import { actuatorOf } from '../policy/policy.ts';
+import { approvedByOrder, requestApproval } from './approvals.ts';
+import { later, request } from './commands.ts';
+import type { Draft } from './draft.ts';
+import { guard, move, openHold } from './holds.ts';
+import type { OrderFor, Planned } from './plan.ts';
 
-/** For whom something is ordered. */
-export interface OrderFor {
-  readonly rule: string;
-  readonly source: string;
-  readonly max_holds: number;
-}
-
-/** One action as it will be ordered; planned first, so that the report's own record can tell of it. */
-export interface Planned {
-  readonly wanted: Wanted;
-  readonly state: ActionState;
-  /** The live hold that it joins, or null. */
-  readonly joins: Hold | null;
-}
-
-/** Reads what stands already and says what each wanted action will become. Writes nothing. */
-export function plan(draft: Draft, wanted: readonly Wanted[], { rule, source, max_holds }: OrderFor): Planned[] {
-  let room: number | null = null;
-  return wanted.map((each) => {
-    if (ACTIONS[each.action].done_by === 'recorder') return planned(draft, each, null, { status: 'verified' });
-    const joins = draft.holds.live(each.action, each.target);
-    if (joins) return planned(draft, each, joins, { status: joins.status, hold_id: joins.id });
-    room ??= max_holds - draft.holds.count(rule, source, max_holds);
-    if (room <= 0)
-      return planned(draft, each, null, { status: 'failed', error: `limit: the rule has ${max_holds} live holds for this source` });
-    room -= 1;
-    return planned(draft, each, null, { status: 'recorded', hold_id: newHoldId() });
-  });
-}
-
-type Becomes = Pick<ActionState, 'status'> & Partial<Pick<ActionState, 'hold_id' | 'error'>>;
-
-function planned(draft: Draft, wanted: Wanted, joins: Hold | null, { status, hold_id = null, error = null }: Becomes): Planned {
-  const completed_at = hold_id === null ? draft.now : null;
-  const state = {
-    action: wanted.action,
-    target: targetName(wanted.target),
-    hold_id,
-    status,
-    actuator: null,
-    attempts: 0,
-    error,
-    completed_at,
-  };
-  return { wanted, joins, state };
-}
+/** What failed for good is tried again when it is ordered anew, but not sooner after the last time than this. */
+const TRY_AGAIN_MS = 30_000;
 
 /** Makes what was planned true for incident `seq`, by its record `began`; `n` numbers its first action. */
 export function carryOut(
@@ -65,62 +21,83 @@ export function carryOut(
   owner: { seq: number; id: string; actor: string; began: number; n: number },
   by: OrderFor,
 ): void {
-  orders.forEach(({ wanted, joins, state }, i) => {
-    const hold = joins?.seq ?? (state.hold_id === null ? null : openHold(draft, wanted, state.hold_id, owner, by));
-    if (isRefused(state)) refuse(draft, state, owner, by);
-    draft.incidents.setAction(owner.seq, owner.n + i, state, hold, owner.began);
+  const waiting: { hold: Hold; ttl_ms: number | null; reason: string }[] = [];
+  orders.forEach((order, i) => {
+    const hold = holdFor(draft, order, owner, by);
+    const { ttl_ms, wanted } = order;
+    if (hold && !order.joins && hold.status === 'awaiting_approval') waiting.push({ hold, ttl_ms, reason: wanted.approval ?? '' });
+    if (isRefused(order.state)) refuse(draft, order, owner);
+    draft.incidents.setAction(owner.seq, owner.n + i, order.state, hold && hold.seq, owner.began);
   });
+  if (waiting.length > 0) requestApproval(draft, waiting, owner, by.requested_by);
 }
 
-function openHold(
+function holdFor(draft: Draft, order: Planned, owner: { id: string; actor: string }, { rule, source }: OrderFor): Hold | null {
+  const { state, wanted, joins } = order;
+  if (state.hold_id === null || wanted.target === null) return null;
+  const by = { actor: owner.actor, incident_id: owner.id };
+  if (joins) return join(draft, order, joins, by);
+  const { action, target, params } = wanted;
+  const status = state.status as 'recorded' | 'requested' | 'awaiting_approval';
+  return openHold(
+    draft,
+    { id: state.hold_id, action, target, params, rule, source, status, actuator: state.actuator, ttl_ms: order.ttl_ms },
+    by,
+  );
+}
+
+/** One more owner. Its end moves out if this order wants it longer, and what was waiting or has failed may be commanded now. */
+function join(draft: Draft, { wanted, state }: Planned, hold: Hold, by: { actor: string; incident_id: string }): Hold {
+  extend(draft, wanted, hold, by);
+  if (hold.status === 'awaiting_approval' && state.status !== hold.status) return free(draft, wanted, hold, by);
+  if (hold.status === 'failed' && mayTryAgain(draft, hold)) request(draft, hold, 'apply', 'ordered', by, TRY_AGAIN_MS);
+  return hold;
+}
+
+/** What waits for an approval is ordered without one now, of whoever does it now. */
+function free(draft: Draft, { ttl_ms: [ttl_ms = null] }: Wanted, hold: Hold, by: { actor: string; incident_id: string }): Hold {
+  const actuator = actuatorOf(draft.policy, hold.action)?.name ?? null;
+  const status = actuator === null ? 'recorded' : 'requested';
+  const { hold: freed } = move(draft, hold, { to: { status, actuator }, reason: 'ordered without approval', by });
+  approvedByOrder(draft, freed, ttl_ms, by);
+  if (status === 'requested') request(draft, freed, 'apply', 'ordered', by);
+  return freed;
+}
+
+/** The same for what an incident has ordered before, and wants without an approval now. */
+export function freeOrdered(
   draft: Draft,
-  { action, target }: Wanted,
-  id: string,
-  owner: { id: string; actor: string },
-  { rule, source }: OrderFor,
-): number {
-  const { seq } = draft.record('hold.recorded', { id }, owner.actor, { action, target, rule, source, incident_id: owner.id });
-  draft.holds.insert({ seq, id, action, target, status: 'recorded', rule, source, created_at: draft.now });
-  return seq;
+  wanted: readonly Wanted[],
+  before: readonly ActionState[],
+  by: { actor: string; incident_id: string },
+): void {
+  for (const each of wanted) {
+    const { approval, refused: why, action, target } = each;
+    if (approval !== null || why || !target) continue;
+    const ordered = before.find((known) => known.action === action && known.target === targetName(target));
+    const hold = ordered?.status === 'awaiting_approval' && ordered.hold_id !== null ? draft.holds.byId(ordered.hold_id) : null;
+    if (hold?.status === 'awaiting_approval') free(draft, each, hold, by);
+  }
 }
 
-function refuse(draft: Draft, { action, target }: ActionState, owner: { seq: number; id: string; actor: string }, by: OrderFor): void {
-  draft.record('action.refused', { id: owner.id, about: owner.seq }, owner.actor, { action, target, reason: 'limit', limit: by.max_holds });
+function extend(draft: Draft, wanted: Wanted, hold: Hold, by: { actor: string; incident_id: string }): void {
+  if (hold.expires_at === null || !isWanted(hold.status)) return;
+  const [ttl_ms = null] = wanted.ttl_ms;
+  const expires_at = ttl_ms === null ? null : later(draft.now, ttl_ms);
+  if (expires_at !== null && expires_at <= hold.expires_at) return;
+  const told = { expires_at, incident_id: by.incident_id, note: null, request: null };
+  const { seq } = draft.record('hold.extended', { id: hold.id, about: hold.seq }, by.actor, told);
+  draft.holds.extend(hold.seq, expires_at, seq);
+  if (ttl_ms !== null) guard(draft, hold.seq, ttl_ms);
+  if (hold.actuator !== null) draft.ring(`actuator ${hold.actuator}`);
 }
 
-/** What is alarming about an incident. */
-interface Facts {
-  readonly class: string;
-  readonly severity: Severity;
-  readonly source: string;
-  readonly description: string;
+/** Whether somebody can be asked, and is not being asked. */
+function mayTryAgain(draft: Draft, { seq, actuator }: Hold): boolean {
+  return actuator !== null && draft.policy.actuators.has(actuator) && draft.commands.openOf(seq).length === 0;
 }
 
-/** The alert that log_alert orders, or that a refused action deserves: a record, and a critical line once it is durable. */
-export function alert(
-  draft: Draft,
-  subject: Required<Subject>,
-  actor: string,
-  { class: className, severity, source, description }: Facts,
-  refused: boolean,
-  log: Log,
-): Receipt {
-  const facts = { reason: refused ? 'an action was refused' : 'log_alert', class: className, severity, source };
-  draft.afterwards(() => log.critical('alert raised', { incident: subject.id, ...facts, description }));
-  return draft.record('alert.raised', subject, actor, facts);
-}
-
-/** True of what the recorder has done itself at commit: an alert. */
-export function isDoneByUs({ status, hold_id }: ActionState): boolean {
-  return status === 'verified' && hold_id === null;
-}
-
-/** What an order is told as in the audit log. */
-export function told(orders: readonly Planned[]): OrderedAction[] {
-  return orders.map(({ state: { action, target, hold_id, status, error } }) => ({ action, target, hold_id, status, error }));
-}
-
-/** `HLD-` and 12 hex digits of chance. */
-function newHoldId(): string {
-  return `HLD-${chance()}`;
+function refuse(draft: Draft, { state, refused: why }: Planned, owner: { seq: number; id: string; actor: string }): void {
+  if (!why) throw new TypeError('it is refused without a reason');
+  draft.record('action.refused', { id: owner.id, about: owner.seq }, owner.actor, { action: state.action, target: state.target, ...why });
 }

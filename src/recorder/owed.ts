@@ -52,18 +52,27 @@ export function createOwed({ holds }: Tables, retelling: Retelling, told: Pick<I
 
   function holdsOf({ id, actor, data }: Ordering, { class: rule, source }: By): Promised[] {
     const opened = data.actions.filter(({ hold_id }) => hold_id !== null && retelling.hold(hold_id) === null);
-    return opened.map(({ action, target, hold_id }: OrderedAction) => {
-      const hold: Events['hold.recorded'] = { action, target: targetOf(target), rule, source, incident_id: String(id) };
+    return opened.map(({ action, target, hold_id, status, opens }: OrderedAction) => {
+      const rest = opens && { ...opens, status: status as NonNullable<Events['hold.recorded']['status']> };
+      const hold: Events['hold.recorded'] = { action, target: targetOf(target), rule, source, incident_id: String(id), ...rest };
       return { type: 'hold.recorded', id: hold_id, actor, data: hold };
     });
   }
 
-  /** What only this incident owns. */
-  function releasesOf({ id, actor }: Recorded): Promised[] {
+  /**
+   * What only this incident owns. Where an actuator was told of it, the next start tells it that nobody wants it any more; what was only on
+   * record ends here.
+   */
+  function releasesOf({ id, actor, data }: Extract<Recorded, { type: 'incident.resolved' }>): Promised[] {
     const incident = retelling.incident(String(id)) ?? 0;
-    const released = holds.ownedBy(incident).filter((hold) => !holds.hasOtherOwner(hold.seq, incident));
-    const data: Events['hold.released'] = { reason: 'last owner ended', incident_id: String(id) };
-    return released.map((hold) => ({ type: 'hold.released', id: hold.id, actor, data }));
+    const owned = holds.ownedBy(incident).filter((hold) => !holds.hasOtherOwner(hold.seq, incident));
+    const released = owned.filter(({ status }) => status === 'recorded' || status === 'awaiting_approval');
+    return released.map((hold) => {
+      const rest =
+        data.ending === undefined ? {} : { status: 'released' as const, error: hold.error, by_hand: false, note: null, request: null };
+      const end: Events['hold.released'] = { reason: 'last owner ended', incident_id: String(id), ...rest };
+      return { type: 'hold.released', id: hold.id, actor, data: end };
+    });
   }
 
   return {

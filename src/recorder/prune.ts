@@ -38,7 +38,9 @@ export function pruneChange({ to, by }: Prune): Change<Receipt> {
     pruning.sweep(to, sha256, Date.parse(draft.now));
     keepPolicies(draft, by);
     keepHolds(draft, to, by);
+    keepCommands(draft, to, by);
     keepIncidents(draft, to, by);
+    keepApprovals(draft, to, by);
     keepSightings(draft, by);
     return draft.record('log.pruned', null, by.actor, {
       ...{ from, to, root: rootOf(pruned), hashes: pruned.hashes },
@@ -55,10 +57,31 @@ function keepPolicies(draft: Draft, { actor }: Caller): void {
 
 function keepHolds(draft: Draft, to: number, { actor }: Caller): void {
   for (let after = 0, page = draft.pruning.holds(after, to, PAGE); page.length > 0; page = draft.pruning.holds(after, to, PAGE)) {
-    for (const kept of page) {
-      const { id, seq } = kept.hold;
-      draft.record('hold.kept', { id, about: seq }, actor, kept);
+    for (const hold of page) {
+      const { id, seq } = hold;
+      draft.record('hold.kept', { id, about: seq }, actor, { hold });
       after = seq;
+    }
+  }
+}
+
+/** Of the holds that were told again. */
+function keepCommands(draft: Draft, to: number, { actor }: Caller): void {
+  for (let after = 0, page = draft.pruning.commands(after, to, PAGE); page.length > 0; page = draft.pruning.commands(after, to, PAGE)) {
+    for (const command of page) {
+      draft.record('command.kept', { id: command.hold_id, about: command.hold }, actor, { command });
+      after = command.seq;
+    }
+  }
+}
+
+/** Of the incidents that were told again. */
+function keepApprovals(draft: Draft, to: number, { actor }: Caller): void {
+  for (let after = 0, page = draft.pruning.approvals(after, to, PAGE); page.length > 0; page = draft.pruning.approvals(after, to, PAGE)) {
+    for (const approval of page) {
+      const about = draft.incidents.byId(approval.incident_id)?.incident.audit.seq;
+      draft.record('approval.kept', { id: approval.incident_id, ...(about === undefined ? {} : { about }) }, actor, { approval });
+      after = approval.seq;
     }
   }
 }
@@ -75,13 +98,13 @@ function keepIncidents(draft: Draft, to: number, by: Caller): void {
 function keepIncident(draft: Draft, seq: number, { actor }: Caller): void {
   const kept = draft.incidents.bySeq(seq);
   if (!kept) throw new Error(`incident ${seq} is listed but not kept`);
-  const { incident, version } = kept;
-  const { problem, owned } = draft.pruning.besides(seq);
+  const { incident } = kept;
+  const { problem, version, owned } = draft.pruning.besides(seq);
   const subject = { id: incident.id, about: seq };
   const [first = { n: 0, actions: [], owned: [] }, ...more] = partsOf(incident, owned);
   draft.record('incident.kept', subject, actor, {
     incident: { ...incident, containment: { ...incident.containment, actions: first.actions } },
-    ...{ version, problem, owned: first.owned },
+    ...{ version, last: kept.version, problem, owned: first.owned },
   });
   for (const part of more) draft.record('actions.kept', subject, actor, part);
 }

@@ -9,13 +9,16 @@ import { type Head, type Sealed, seal } from '../audit/record.ts';
 import type { Policy } from '../policy/policy.ts';
 import { isFsync, isFull, refusalOf } from '../store/failure.ts';
 import type { Store, Tables } from '../store/store.ts';
-import type { Change, Draft } from './draft.ts';
+import type { Bell } from './bell.ts';
+import { chance } from './chance.ts';
+import { type Change, type Draft, tablesOf } from './draft.ts';
 import type { Room } from './room.ts';
 
 export interface Queue {
   /** Resolves with what the change returned once that is durable; rejects with what it threw, and nothing was written. */
   submit<T>(change: Change<T>): Promise<T>;
   readonly policy: Policy;
+  readonly run: Draft['run'];
   /** The Merkle tree over all that is committed. */
   readonly tree: Range;
   /** `full` while what can wait is refused, `failing` when the store could not be written; `ok` when it will take what comes next. */
@@ -27,6 +30,9 @@ export interface QueueParts {
   /** In force until a change says otherwise. */
   policy: Policy;
   now: () => Date;
+  /** Milliseconds that never go back. */
+  monotonic: () => number;
+  bell: Pick<Bell, 'ring'>;
   room: Room;
   /** The followers catch up: called after each commit and before its callers are answered. It must not throw. */
   onCommit: () => void;
@@ -52,8 +58,9 @@ type Outcome = { readonly value: unknown; readonly effects: readonly (() => void
 const MAX_BATCH = 256;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
-export function createQueue({ store, policy, now, room, onCommit, onBroken }: QueueParts): Queue {
+export function createQueue({ store, policy, now, monotonic, bell, room, onCommit, onBroken }: QueueParts): Queue {
   const { transaction } = store;
+  const run = { id: chance(), monotonic };
   const head = store.records.head();
   let state: State = { head, tree: store.tree.at(head.seq), policy };
   let failing = false;
@@ -114,6 +121,8 @@ export function createQueue({ store, policy, now, room, onCommit, onBroken }: Qu
         bytes += sealed.line.length;
         return { seq: sealed.seq, hash: sealed.hash };
       },
+      run,
+      ring: (topic) => void effects.push(() => bell.ring(topic)),
       afterwards: (effect) => void effects.push(effect),
       canWait: () => void (canWait = true),
       needsRoom() {
@@ -167,6 +176,7 @@ export function createQueue({ store, policy, now, room, onCommit, onBroken }: Qu
         waiting.push({ change, resolve: resolve as (value: unknown) => void, reject });
         schedule();
       }),
+    run,
     get policy() {
       return state.policy;
     },
@@ -183,8 +193,4 @@ function settle(waiting: Waiting | undefined, outcome: Outcome): void {
   if ('error' in outcome) return waiting?.reject(refusalOf(outcome.error));
   outcome.effects.forEach((effect) => effect());
   waiting?.resolve(outcome.value);
-}
-
-function tablesOf({ incidents, holds, records, requests, sightings, meta, tree, pruning }: Tables): Tables {
-  return { incidents, holds, records, requests, sightings, meta, tree, pruning };
 }

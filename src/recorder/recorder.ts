@@ -12,15 +12,43 @@ import { damageFinding, forgeryFinding } from './findings.ts';
 import { doneBefore, keepDone } from './once.ts';
 import type { Draft } from './draft.ts';
 import type { Queue } from './queue.ts';
-import type { Reported } from './occurrence.ts';
+import { type Decided, type DecisionRequest, decisionChange } from './approvals.ts';
+import { type Check, checksChange } from './checks.ts';
+import { type AttestRequest, attestChange } from './gate.ts';
+import {
+  type HoldChanged,
+  type HoldRequest,
+  type HoldStep,
+  type Retried,
+  type RetryRequest,
+  holdChange,
+  retryChange,
+} from './hold-steps.ts';
+import type { Changed, StepRequest } from './incident-change.ts';
+import type { Reported } from './judged.ts';
+import { measureBy } from './reconcile.ts';
 import { findingChange, reportChange } from './report.ts';
-import { type Changed, type StepRequest, noteChange, stepChange } from './steps.ts';
+import { type ResultFrom, type Told, resultChange } from './results.ts';
+import { noteChange, stepChange } from './steps.ts';
 import type { Receipt } from '../incident/incident.ts';
+import type { Result } from '../incident/command.ts';
 
 export interface Recorder {
   report(report: Report, caller: Caller, mark: RequestMark | null): Promise<Reported>;
   step(step: StepName, request: StepRequest): Promise<Changed>;
   note(request: StepRequest & { note: string }): Promise<Changed>;
+  /** Takes the evidence that the host is what it should be again. */
+  attest(request: AttestRequest): Promise<Changed>;
+  /** What an operator does to a hold, to a command that has failed, to what waits for an approval. */
+  hold(step: HoldStep, request: HoldRequest): Promise<HoldChanged>;
+  retry(request: RetryRequest): Promise<Retried>;
+  decideApproval(request: DecisionRequest): Promise<Decided>;
+  /** What an actuator says came of a command. @throws RecorderError "not_found", "forbidden", "state_conflict" */
+  result(id: string, result: Result, from: ResultFrom): Promise<Told>;
+  /** Whether its holds were found to stand. */
+  checked(actuator: string, checks: readonly Check[]): Promise<void>;
+  /** Remembers how far a follower has come. */
+  keepCursor(name: string, seq: number): Promise<void>;
   /** Puts a checked policy in force and records it and the tokens; null when this very request had done it before. */
   adopt(policy: Policy, tokens: readonly Token[], caller: Caller, mark: RequestMark | null): Promise<Receipt | null>;
   /** Records something about the service itself. */
@@ -42,6 +70,17 @@ export function createRecorder({ queue, log }: { queue: Queue; log: Log }): Reco
     report: async (report, caller, mark) => queue.submit(reportChange({ report, caller, mark, own: null }, log)),
     step: async (step, request) => queue.submit(stepChange(step, request, log)),
     note: async (request) => queue.submit(noteChange(request)),
+    attest: async (request) => queue.submit(attestChange(request)),
+    hold: async (step, request) => queue.submit(holdChange(step, request)),
+    retry: async (request) => queue.submit(retryChange(request)),
+    decideApproval: async (request) => queue.submit(decisionChange(request)),
+    result: async (id, result, from) => queue.submit(resultChange(id, result, from, log)),
+    checked: async (actuator, checks) => queue.submit(checksChange(actuator, checks, log)),
+    keepCursor: async (name, seq) =>
+      queue.submit((draft) => {
+        draft.canWait();
+        draft.meta.setCursor(name, seq);
+      }),
     adopt: async (policy, tokens, caller, mark) =>
       queue.submit((draft) => {
         if (doneBefore(draft, mark)) return null;
@@ -84,8 +123,13 @@ export function adopt(
     ...{ sha256, from, rules: policy.rules.size, mode, ...(isNew ? { text } : {}) },
     request,
   });
-  const told = tokens.map(({ name, role, sources, classes }) => ({ name, role, sources, classes }));
+  const told = tokens.map(({ name, role, sources, classes, actuator }) => ({
+    ...{ name, role, sources, classes },
+    ...(actuator === null ? {} : { actuator }),
+  }));
   draft.record('tokens.loaded', null, actor, { tokens: told });
   draft.policy = policy;
+  measureBy(draft, policy);
+  draft.ring('policy');
   return receipt;
 }

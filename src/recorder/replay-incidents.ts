@@ -11,17 +11,18 @@ import type { Tables } from '../store/store.ts';
 type Of<T extends Recorded['type']> = Extract<Recorded, { type: T }>;
 
 /**
- * Both tell a record and return the seq of the record that opened what it is about; null while that is not known, which may only be while
+ * Tells a record and returns the seq of the record that opened what it is about; null while that is not known, which may only be while
  * the log is `partial`: its beginning was pruned, and what came of that is told further on.
  */
 export interface IncidentReplay {
   tellIncident(record: Recorded, partial: boolean): number | null;
-  tellHold(record: Of<'hold.recorded' | 'hold.released' | 'hold.kept'>, partial: boolean): number | null;
+  /** An incident's own part of the end of its holds, as early versions told it. */
+  endTogether(record: Of<'hold.released'>, incident: string): void;
   /** The incident as it is now; null while it is not known. */
   incident(id: string): Kept | null;
 }
 
-export function createIncidentReplay({ incidents, holds }: Tables, retelling: Retelling): IncidentReplay {
+export function createIncidentReplay({ incidents }: Tables, retelling: Retelling): IncidentReplay {
   /** The one that was told of last: of most changes, all records are about one incident. */
   let last: Kept | null = null;
 
@@ -45,9 +46,15 @@ export function createIncidentReplay({ incidents, holds }: Tables, retelling: Re
     if (!told || told === kept) return kept.incident.audit.seq;
     incidents.update(told.incident, told.version);
     order(told.incident, kept.incident.containment.actions.length, record.seq);
-    if (record.type === 'incident.resolved') retelling.end(told.incident.audit.seq, record.seq);
+    if (record.type === 'incident.resolved') letGo(told.incident.audit.seq, record);
     last = told;
     return told.incident.audit.seq;
+  }
+
+  /** Early versions told only that all of it ended. */
+  function letGo(of: number, { seq, data }: Of<'incident.resolved'>): void {
+    if (data.let_go) for (const then of data.let_go) retelling.letGo(of, seq, then);
+    else retelling.end(of, seq);
   }
 
   /** Keeps its actions from the `n`-th on. A hold that is not known yet is told of by a later record. */
@@ -81,34 +88,9 @@ export function createIncidentReplay({ incidents, holds }: Tables, retelling: Re
       const ownership = owned[i];
       if (!ownership) throw new TypeError('it does not tell how each action is owned');
       retelling.keepAction(of, n + i, action, ownership);
+      const { hold_id } = action;
+      if (hold_id !== null && retelling.hold(hold_id) === null) retelling.actionWaits(hold_id, of, n + i);
     });
-  }
-
-  function openHold({ id, seq, ts, data }: Of<'hold.recorded'>): number {
-    const { action, target, rule, source } = data;
-    holds.insert({ seq, id: String(id), action, target, status: 'recorded', rule, source, created_at: ts });
-    retelling.place(String(id), seq);
-    return seq;
-  }
-
-  function releaseHold(record: Of<'hold.released'>, partial: boolean): number | null {
-    const { seq, ts, data } = record;
-    const hold = retelling.hold(String(record.id));
-    if (hold !== null) holds.release(hold, ts);
-    const told = retell(incident(data.incident_id), record);
-    if (told) {
-      incidents.update(told.incident, told.version);
-      retelling.end(told.incident.audit.seq, seq);
-      last = told;
-    }
-    return hold ?? unknown(String(record.id), seq, partial);
-  }
-
-  function keepHold({ data }: Of<'hold.kept'>): number {
-    const { hold, released_at } = data;
-    if (retelling.hold(hold.id) === null) retelling.keepHold(hold, released_at);
-    retelling.place(hold.id, hold.seq);
-    return hold.seq;
   }
 
   function unknown(id: string, record: number, partial: boolean): null {
@@ -131,15 +113,12 @@ export function createIncidentReplay({ incidents, holds }: Tables, retelling: Re
           return change(record, String(record.id), partial);
       }
     },
-    tellHold(record, partial) {
-      switch (record.type) {
-        case 'hold.recorded':
-          return openHold(record);
-        case 'hold.released':
-          return releaseHold(record, partial);
-        case 'hold.kept':
-          return keepHold(record);
-      }
+    endTogether(record, id) {
+      const told = retell(incident(id), record);
+      if (!told) return;
+      incidents.update(told.incident, told.version);
+      retelling.end(told.incident.audit.seq, record.seq);
+      last = told;
     },
   };
 }

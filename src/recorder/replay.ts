@@ -8,6 +8,7 @@ import { refusalOf } from '../store/failure.ts';
 import type { Retelling } from '../store/retelling.ts';
 import type { Tables } from '../store/store.ts';
 import { createOwed } from './owed.ts';
+import { createHoldReplay } from './replay-holds.ts';
 import { createIncidentReplay } from './replay-incidents.ts';
 import { createSight } from './replay-sightings.ts';
 
@@ -37,6 +38,7 @@ export function createReplay(store: Tables & { retelling(): Retelling }): Replay
   const retelling = store.retelling();
   const sight = createSight(store);
   const told = createIncidentReplay(store, retelling);
+  const toldHolds = createHoldReplay(store, retelling, told);
   const owed = createOwed(store, retelling, told);
   let head = records.head();
   /** Records 1 to `untold` were pruned, and what they made has not been told again yet. Until then there is no tree. */
@@ -83,13 +85,28 @@ export function createReplay(store: Tables & { retelling(): Retelling }): Replay
       case 'incident.noted':
       case 'incident.kept':
       case 'actions.kept':
-      case 'alert.raised':
       case 'action.refused':
+      case 'containment.moved':
+      case 'incident.attested':
         return told.tellIncident(record, partial);
+      case 'alert.raised':
+        return record.id?.startsWith('HLD-') ? toldHolds.tellHold(record, partial) : told.tellIncident(record, partial);
       case 'hold.recorded':
+      case 'hold.moved':
+      case 'hold.extended':
+      case 'hold.releasing':
       case 'hold.released':
       case 'hold.kept':
-        return told.tellHold(record, partial);
+      case 'command.requested':
+      case 'command.moved':
+      case 'command.superseded':
+      case 'command.kept':
+        return toldHolds.tellHold(record, partial);
+      case 'approval.requested':
+      case 'approval.escalated':
+      case 'approval.decided':
+      case 'approval.kept':
+        return toldHolds.tellApproval(record, partial);
       case 'log.opened':
       case 'service.started':
         meta.setVerifierKey(record.data.public_key);

@@ -11,8 +11,10 @@ import type { Latest } from '../store/incidents.ts';
 import { OURSELVES } from './caller.ts';
 import type { Draft } from './draft.ts';
 import type { Finding } from './findings.ts';
-import { type Judged, type ReportRequest, type Reported, join, open } from './occurrence.ts';
+import type { Judged, ReportRequest, Reported } from './judged.ts';
+import { join, open } from './occurrence.ts';
 import { doneBefore, keepDone } from './once.ts';
+import { settle } from './settle.ts';
 
 export function reportChange(request: ReportRequest, log: Log): (draft: Draft) => Reported {
   return (draft) => {
@@ -20,21 +22,26 @@ export function reportChange(request: ReportRequest, log: Log): (draft: Draft) =
     const done = doneBefore(draft, mark);
     if (done) return replay(draft, done.incident, done.receipt);
     const burst = own === null ? sight(draft, report) : null;
-    const decision = own === null ? decide(draft.policy, report, burst !== null) : decideOwn(draft.policy, report, own);
-    if (decision.actions.length === 0 && own === null) draft.needsRoom();
     const problem = problemOf(draft.policy, report, caller.name);
     const latest = problem && draft.incidents.latestOf(problem.key);
-    const judged: Judged = {
-      ...request,
-      decision,
-      burst,
-      by: { rule: report.class, source: report.source, max_holds: decision.max_holds },
-    };
-    const reported =
-      latest && stillJoins(draft, problem, latest) ? join(draft, latest, judged, log) : open(draft, problem, latest, judged, log);
+    const joins = latest !== null && stillJoins(draft, problem, latest);
+    const facts = { escalating: burst !== null, occurrences: joins ? latest.occurrences + 1 : 1 };
+    const decision = own === null ? decide(draft.policy, report, facts) : decideOwn(draft.policy, report, own);
+    if (decision.actions.length === 0 && own === null) draft.needsRoom();
+    const { max_holds } = decision;
+    const by = { rule: report.class, source: report.source, max_holds, requested_by: caller.name };
+    const judged: Judged = { ...request, decision, burst, by };
+    const reported = joins ? join(draft, latest, judged, log) : open(draft, problem, latest, judged, log);
     keepDone(draft, mark, reported.incident.id, reported.receipt);
-    return reported;
+    return settled(draft, reported);
   };
+}
+
+/** As it is when all that the change has moved is settled. */
+function settled(draft: Draft, reported: Reported): Reported {
+  const { seq } = reported.incident.audit;
+  const kept = settle(draft).includes(seq) ? draft.incidents.bySeq(seq) : null;
+  return { ...reported, ...(kept ?? { version: draft.incidents.version(seq) }) };
 }
 
 /** A finding of the recorder's own, as a report. */

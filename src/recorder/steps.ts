@@ -1,41 +1,19 @@
 // The steps of an incident's life that an operator takes: contain, acknowledge, resolve, reopen, note.
 
 import { RecorderError } from '../errors.ts';
-import { type ActionName, ACTIONS } from '../incident/actions.ts';
-import { type ActionState, isRefused, statusOf } from '../incident/containment.ts';
-import type { RequestMark } from '../incident/events.ts';
-import type { Incident, Kept, Receipt } from '../incident/incident.ts';
+import { isRefused, isUnderWay, statusOf } from '../incident/containment.ts';
+import type { Incident } from '../incident/incident.ts';
 import { type StepName, allowedFrom, stateAfter } from '../incident/lifecycle.ts';
-import type { Resolution } from '../incident/vocabulary.ts';
 import type { Log } from '../log.ts';
-import { isContained } from '../policy/decide.ts';
+import { isContained, propose } from '../policy/decide.ts';
 import { DEFAULT_MAX_HOLDS } from '../policy/policy.ts';
-import type { Caller } from './caller.ts';
-import { doneBefore, keepDone } from './once.ts';
-import { alert, carryOut, plan, told } from './order.ts';
-import type { Draft, Subject } from './draft.ts';
-
-export interface Changed extends Kept {
-  readonly receipt: Receipt;
-  readonly replayed: boolean;
-}
-
-export interface StepRequest {
-  readonly id: string;
-  readonly note: string | null;
-  readonly resolution: Resolution | null;
-  readonly caller: Caller;
-  /** Versions of which the incident must have one; null = any. */
-  readonly ifMatch: readonly number[] | null;
-  readonly mark: RequestMark | null;
-}
-
-/** What a step makes of an incident, and the records it left: the first is its receipt, the last the new version. */
-interface Stepped {
-  readonly incident: Incident;
-  readonly first: Receipt;
-  readonly last: Receipt;
-}
+import { alert } from './alert.ts';
+import type { Draft } from './draft.ts';
+import { checkGate } from './gate.ts';
+import { type Changed, type StepRequest, type Stepped, change, subjectOf } from './incident-change.ts';
+import { letGo } from './letting-go.ts';
+import { carryOut } from './order.ts';
+import { plan, told } from './plan.ts';
 
 type Taken = (draft: Draft, incident: Incident, request: StepRequest, log: Log) => Stepped;
 
@@ -54,92 +32,63 @@ export function noteChange(request: StepRequest & { note: string }): (draft: Dra
   });
 }
 
-/** What every change of one incident has in common: once, this incident, this version, then the step itself. */
-function change(request: StepRequest, take: (draft: Draft, incident: Incident) => Stepped): (draft: Draft) => Changed {
-  return (draft) => {
-    const done = doneBefore(draft, request.mark);
-    const kept = draft.incidents.byId(done?.incident ?? request.id);
-    if (!kept) throw new RecorderError('not_found', 'there is no such incident');
-    if (done) return { ...kept, receipt: done.receipt, replayed: true };
-    if (request.ifMatch && !request.ifMatch.includes(kept.version)) {
-      throw new RecorderError('precondition_failed', `the incident has changed since: its ETag is now "${kept.version}"`);
-    }
-    const { incident, first, last } = take(draft, kept.incident);
-    const changed = { ...incident, updated_at: draft.now };
-    draft.incidents.update(changed, last.seq);
-    keepDone(draft, request.mark, changed.id, first);
-    return { incident: changed, version: last.seq, receipt: first, replayed: false };
-  };
-}
-
-/** Orders what the policy had only proposed. An operator's word is carried out in every mode; with nothing to order it contains at once. */
+/**
+ * Orders what the policy had only proposed. An operator's word is carried out in every mode; with nothing to order it contains at once,
+ * and what is under way contains when it has come far enough.
+ */
 function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepRequest, log: Log): Stepped {
   const state = stateAfter('contain', incident.state);
   const { class: rule, source } = incident;
-  const by = { rule, source, max_holds: draft.policy.rules.get(rule)?.max_holds ?? DEFAULT_MAX_HOLDS };
-  const wanted = incident.proposed_actions.filter(isAction).map((action) => ({ action, target: ACTIONS[action].target(incident) }));
-  const orders = plan(draft, wanted, by);
+  const max_holds = draft.policy.rules.get(rule)?.max_holds ?? DEFAULT_MAX_HOLDS;
+  const by = { rule, source, max_holds, requested_by: incident.reported_by };
+  const orders = plan(draft, propose(draft.policy, incident, incident.proposed_actions), by);
   const actions = [...incident.containment.actions, ...orders.map((order) => order.state)];
-  const status = statusOf(actions);
+  const status = actions.length === 0 ? incident.containment.status : statusOf(actions);
   const reached = actions.length === 0 || isContained(draft.policy, actions);
-
-  const records: Receipt[] = [];
-  if (orders.length > 0) {
-    const ordered = draft.record('incident.ordered', subjectOf(incident), caller.actor, {
-      actions: told(orders),
-      containment: { status, reached },
-      note,
-      request: mark,
-    });
-    const owner = {
-      id: incident.id,
-      seq: incident.audit.seq,
-      actor: caller.actor,
-      began: ordered.seq,
-      n: incident.containment.actions.length,
-    };
-    carryOut(draft, orders, owner, by);
-    records.push(ordered);
-  }
-  if (reached) {
-    records.push(
-      draft.record('incident.contained', subjectOf(incident), caller.actor, {
-        from: incident.state,
-        by: 'operator',
-        status,
-        note,
-        request: orders.length > 0 ? null : mark,
-      }),
-    );
-  }
-  if (orders.some((order) => isRefused(order.state))) {
-    records.push(alert(draft, subjectOf(incident), caller.actor, incident, true, log));
-  }
-  const [first] = records;
+  const subject = subjectOf(incident);
+  const ordered =
+    orders.length === 0
+      ? null
+      : draft.record('incident.ordered', subject, caller.actor, {
+          actions: told(orders),
+          containment: { status, reached },
+          note,
+          request: mark,
+        });
+  const n = incident.containment.actions.length;
+  if (ordered) carryOut(draft, orders, { ...subject, seq: incident.audit.seq, actor: caller.actor, began: ordered.seq, n }, by);
+  const contained = reached
+    ? draft.record('incident.contained', subject, caller.actor, {
+        ...{ from: incident.state, by: 'operator', status, note },
+        request: ordered ? null : mark,
+      })
+    : null;
+  const refused = orders.some((order) => isRefused(order.state))
+    ? alert(draft, subject, caller.actor, { ...incident, reason: 'an action was refused' }, incident.description, log)
+    : null;
+  const first = ordered ?? contained;
   if (!first) throw notReached(incident);
   return {
     incident: {
       ...incident,
       state: reached ? state : incident.state,
-      containment_actions: [...incident.containment_actions, ...wanted.map(({ action }) => action)],
+      containment_actions: [...incident.containment_actions, ...orders.map(({ wanted }) => wanted.action)],
       proposed_actions: [],
       containment: { status, reached_at: reached ? draft.now : null, actions },
     },
     first,
-    last: records.at(-1) ?? first,
+    last: refused ?? contained ?? first,
   };
 }
 
-/** All is ordered already, and the policy's `without_actuator: never` does not let that count. */
+/** All is ordered already, and does not count as contained: it is under way, or failed, or the policy says `without_actuator: never`. */
 function notReached({ containment, state }: Incident): RecorderError {
-  return new RecorderError(
-    'state_conflict',
-    `everything is ordered already and has come as far as ${containment.status}, which the policy does not count as contained`,
-    {
-      state,
-      allowed: allowedFrom(state).filter((step) => step !== 'contain'),
-    },
-  );
+  const { status } = containment;
+  const more = isUnderWay(status) ? 'it is contained when that has come far enough' : 'which the policy does not count as contained';
+  return new RecorderError('state_conflict', `everything is ordered already and has come as far as ${status}; ${more}`, {
+    state,
+    allowed: allowedFrom(state).filter((step) => step !== 'contain'),
+  });
 }
 
 function acknowledge(draft: Draft, incident: Incident, { caller, note, mark }: StepRequest): Stepped {
@@ -148,32 +97,18 @@ function acknowledge(draft: Draft, incident: Incident, { caller, note, mark }: S
   return { incident: { ...incident, state }, first: record, last: record };
 }
 
-/** Ends what the incident owns; a hold that nobody else owns is released. */
+/** Ends what the incident owns; a hold that nobody else owns is released. @throws RecorderError "state_conflict" with what its gate lacks */
 function resolve(draft: Draft, incident: Incident, { caller, note, resolution, mark }: StepRequest): Stepped {
   const state = stateAfter('resolve', incident.state);
-  const actions = incident.containment.actions.map((action): ActionState =>
-    action.hold_id === null ? action : { ...action, status: 'released' },
-  );
-  const status = actions.length === 0 ? incident.containment.status : statusOf(actions);
+  checkGate(incident);
+  const { status, ending, let_go, carryOut: end } = letGo(draft, incident);
   const first = draft.record('incident.resolved', subjectOf(incident), caller.actor, {
-    ...{ from: incident.state, note, resolution, status },
+    ...{ from: incident.state, note, resolution, status, ending, let_go },
     request: mark,
   });
-  let last = first;
-  for (const hold of draft.holds.ownedBy(incident.audit.seq)) {
-    if (draft.holds.hasOtherOwner(hold.seq, incident.audit.seq)) continue;
-    last = draft.record('hold.released', { id: hold.id, about: hold.seq }, caller.actor, {
-      reason: 'last owner ended',
-      incident_id: incident.id,
-    });
-    draft.holds.release(hold.seq, draft.now);
-  }
-  draft.holds.disown(incident.audit.seq, last.seq);
-  return {
-    incident: { ...incident, state, resolved_at: draft.now, resolution, containment: { ...incident.containment, status, actions } },
-    first,
-    last,
-  };
+  end(first, { actor: caller.actor, incident_id: incident.id });
+  const containment = { ...incident.containment, status };
+  return { incident: { ...incident, state, resolved_at: draft.now, resolution, containment }, first, last: first };
 }
 
 /** Un-acknowledge: back to contained while the containment stands, else to open. */
@@ -182,12 +117,4 @@ function reopen(draft: Draft, incident: Incident, { caller, note, mark }: StepRe
   const to = incident.containment.reached_at === null ? opened : 'contained';
   const record = draft.record('incident.reopened', subjectOf(incident), caller.actor, { from: incident.state, to, note, request: mark });
   return { incident: { ...incident, state: to }, first: record, last: record };
-}
-
-function subjectOf({ id, audit }: Incident): Required<Subject> {
-  return { id, about: audit.seq };
-}
-
-function isAction(name: string): name is ActionName {
-  return name in ACTIONS;
 }

@@ -1,6 +1,7 @@
 // What is done every second, whether anybody asks or not. Never throws.
 
 import type { Log } from '../log.ts';
+import type { Due } from './due.ts';
 import type { Queue } from './queue.ts';
 import type { Refusals } from './refusals.ts';
 import type { Room } from './room.ts';
@@ -11,11 +12,12 @@ export interface UpkeepParts {
   /** Makes what is new durable in the log, and signs it. */
   ledger: { settle(): Promise<void> };
   refusals: Pick<Refusals, 'settle'>;
+  due: Pick<Due, 'tick'>;
   log: Log;
 }
 
-/** Closes the minute of refusals, settles the log, refills the reserve, and asks a store that took nothing whether it does again. */
-export async function upkeep({ queue, room, ledger, refusals, log }: UpkeepParts): Promise<void> {
+/** Closes the minute of refusals, does what is due, settles the log, refills the reserve, and asks a store that took nothing whether it does again. */
+export async function upkeep({ queue, room, ledger, refusals, due, log }: UpkeepParts): Promise<void> {
   const attempt = async (what: () => Promise<void>) => {
     try {
       await what();
@@ -24,6 +26,7 @@ export async function upkeep({ queue, room, ledger, refusals, log }: UpkeepParts
     }
   };
   refusals.settle();
+  await attempt(async () => due.tick());
   await attempt(async () => ledger.settle());
   await attempt(async () => {
     await room.refill();

@@ -39,7 +39,10 @@ const TABLES: Record<string, Compared> = {
   incidents: { key: ['seq'] },
   evidence: { key: ['incident'] },
   incident_actions: { key: ['incident', 'n'] },
-  holds: { key: ['seq'] },
+  // What guards a hold or a command against the clock is of one run of the service.
+  holds: { key: ['seq'], but: ['run', 'free_at'] },
+  commands: { key: ['seq'], but: ['held', 'run', 'free_at', 'late_at'] },
+  approvals: { key: ['seq'] },
   policies: { key: ['sha256'] },
   sightings: { key: ['class', 'source'] },
   requests: { key: ['token', 'key_sha256'], but: ['n'] },

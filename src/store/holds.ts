@@ -1,72 +1,156 @@
-// Holds as rows: what is wanted now, and who owns it.
+// Holds as rows: what is wanted now, how far it has come, and who owns it.
 
-import type { Target, TargetType } from '../incident/actions.ts';
-import type { Hold, HoldStatus } from '../incident/hold.ts';
+import type { Target } from '../incident/actions.ts';
+import type { Hold, HoldStatus, Progress } from '../incident/hold.ts';
 import type { Db } from './database.ts';
+import { type HoldRow, INSERT_HOLD, holdOf, valuesOf } from './hold-row.ts';
+import { type Standing, createStanding } from './standing.ts';
+import type { Time } from './time.ts';
 
-export interface HoldRow {
-  seq: number;
-  id: string;
-  action: string;
-  target_type: TargetType;
-  target_id: string;
-  status: HoldStatus;
-  rule: string;
-  source: string;
-  created_at: string;
+/** When a hold may end by itself, by the monotonic clock of one run of the service. */
+interface Guard {
+  readonly run: string;
+  /** Monotonic milliseconds of that run. */
+  readonly free_at: number;
 }
 
-export interface Holds {
+export interface Holds extends Standing {
+  byId(id: string): Hold | null;
+  bySeq(seq: number): Hold | null;
   /** The live hold of an action on a target; there is never more than one. */
   live(action: string, target: Target): Hold | null;
+  /** The last hold that there was of an action on a target before a live one, and how many. */
+  past(action: string, target: Target): { count: number; last: number | null };
   /** Live holds that a rule has for a source, counted no further than `upTo`. */
   count(rule: string, source: string, upTo: number): number;
   insert(hold: Hold): void;
+  /** Writes how far it has come; `version` is the seq of the record that tells it. */
+  move(hold: number, progress: Progress, version: number): void;
+  /** The last record about it, where that changes nothing else. */
+  touch(hold: number, version: number): void;
+  extend(hold: number, expires_at: string | null, version: number): void;
+  /** It is wanted no more, and its actuator is being told. */
+  beginEnd(hold: number, ending: 'released' | 'expired', version: number): void;
+  /** It has ended. All that still own it own it no more: their action is `status` from then on. */
+  end(hold: number, of: { at: string; ending: 'released' | 'expired'; status: HoldStatus; error: string | null; version: number }): void;
   /** Live holds that an incident owns. */
   ownedBy(incident: number): Hold[];
-  /** Ends what an incident owns; `ended` is the seq of the last record of that end. */
-  disown(incident: number, ended: number): void;
+  /** An incident owns these holds no more; `ended` is the seq of the record that tells of it. */
+  disown(incident: number, ended: number, holds: readonly number[]): void;
+  /** Whether an incident owns it that is not resolved. */
+  hasOwner(hold: number): boolean;
   /** Whether another incident than this one owns it. */
   hasOtherOwner(hold: number, incident: number): boolean;
-  release(hold: number, at: string): void;
+  /** Ids of incidents that own it and have a release gate. */
+  gatedOwners(hold: number): string[];
+  /** Seqs of the incidents that own it. */
+  owningIncidents(hold: number): number[];
+  /** Live holds that are asked for or have drifted, without a command that is still to have an end; behind `after`, oldest first. */
+  unmet(after: number, limit: number): Hold[];
+  /** How many incidents own it, and the ids of the first `limit`. */
+  owners(hold: number, limit: number): { count: number; ids: string[] };
+  /** Live holds whose time is over by the wall clock and by the steady one too, the earliest first: a clock that is set forward frees nobody. */
+  due(time: Time, limit: number): Hold[];
+  guard(hold: number, guard: Guard): void;
+  /** Holds that have not ended, behind `after`, oldest first. */
+  standing(after: number, limit: number): Hold[];
 }
 
+/** How far a hold has come is frozen in the action of an incident that does not own it any more. */
+export const FREEZE = `actuator = (SELECT actuator FROM holds WHERE seq = hold), attempts = (SELECT attempts FROM holds WHERE seq = hold),
+  completed_at = (SELECT completed_at FROM holds WHERE seq = hold)`;
+
 export function createHolds(db: Db): Holds {
-  const live = db.prepare<[string, string, string], HoldRow>(
-    'SELECT * FROM holds WHERE live = 1 AND action = ? AND target_type = ? AND target_id = ?',
+  const all = (where: string) => `SELECT * FROM holds WHERE ${where}`;
+  const byId = db.prepare<[string], HoldRow>(all('id = ?'));
+  const bySeq = db.prepare<[number], HoldRow>(all('seq = ?'));
+  const live = db.prepare<[string, string, string], HoldRow>(all('live = 1 AND action = ? AND target_type = ? AND target_id = ?'));
+  const past = db.prepare<[string, string, string], { count: number; last: number | null }>(
+    `SELECT count(*) AS count, max(seq) AS last FROM holds WHERE action = ? AND target_type = ? AND target_id = ?`,
   );
   const count = db
     .prepare<[string, string, number], number>(
       'SELECT count(*) FROM (SELECT 1 FROM holds WHERE live = 1 AND rule = ? AND source = ? LIMIT ?)',
     )
     .pluck();
-  const insert = db.prepare(`INSERT INTO holds (seq, id, action, target_type, target_id, status, live, rule, source, created_at)
-    VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`);
+  const insert = db.prepare(INSERT_HOLD);
+  const move = db.prepare(
+    'UPDATE holds SET status = ?, actuator = ?, attempts = ?, error = ?, completed_at = ?, version = ? WHERE seq = ?',
+  );
+  const touch = db.prepare<[number, number]>('UPDATE holds SET version = ? WHERE seq = ?');
+  const extend = db.prepare('UPDATE holds SET expires_at = ?, run = NULL, version = ? WHERE seq = ?');
+  const beginEnd = db.prepare(`UPDATE holds SET live = 0, status = 'releasing', ending = ?, version = ? WHERE seq = ?`);
+  const end = db.prepare(
+    `UPDATE holds SET live = 0, status = :ending, ending = :ending, released_at = :at, error = :error, version = :version WHERE seq = :hold`,
+  );
+  const endOwners = db.prepare(
+    `UPDATE incident_actions SET ended = :version, status = :status, error = :error, ${FREEZE} WHERE hold = :hold AND ended = 0`,
+  );
   const ownedBy = db.prepare<[number], HoldRow>(
     'SELECT h.* FROM incident_actions a JOIN holds h ON h.seq = a.hold WHERE a.incident = ? AND a.ended = 0 AND h.live = 1 ORDER BY a.n',
   );
-  const disown = db.prepare<[number, number]>(
-    'UPDATE incident_actions SET ended = ? WHERE incident = ? AND hold IS NOT NULL AND ended = 0',
-  );
+  const disown =
+    db.prepare(`UPDATE incident_actions SET ended = ?, status = 'released', error = (SELECT error FROM holds WHERE seq = hold), ${FREEZE}
+    WHERE incident = ? AND ended = 0 AND hold IN (SELECT value FROM json_each(?))`);
   const owner = db
     .prepare<[number, number], number>('SELECT 1 FROM incident_actions WHERE hold = ? AND ended = 0 AND incident <> ? LIMIT 1')
     .pluck();
-  const release = db.prepare<[string, number]>(`UPDATE holds SET live = 0, status = 'released', released_at = ? WHERE seq = ?`);
+  const gatedOwners = db
+    .prepare<[number], string>(
+      `SELECT i.id FROM incident_actions a JOIN incidents i ON i.seq = a.incident
+       WHERE a.hold = ? AND a.ended = 0 AND i.details ->> '$.release' IS NOT NULL`,
+    )
+    .pluck();
+  const owning = db.prepare<[number], number>('SELECT DISTINCT incident FROM incident_actions WHERE hold = ? AND ended = 0').pluck();
+  const unmet = db.prepare<[number, number], HoldRow>(
+    `SELECT h.* FROM holds h WHERE h.live = 1 AND h.status IN ('requested', 'accepted', 'drifted') AND h.seq > ? AND NOT EXISTS
+     (SELECT 1 FROM commands c WHERE c.hold = h.seq AND (c.open = 1 OR c.status = 'accepted')) ORDER BY h.seq LIMIT ?`,
+  );
+  const anyOwner = db
+    .prepare<[number], number>(
+      `SELECT 1 FROM incident_actions a JOIN incidents i ON i.seq = a.incident WHERE a.hold = ? AND a.ended = 0 AND i.state <> 'resolved' LIMIT 1`,
+    )
+    .pluck();
+  const countOwners = db.prepare<[number], number>('SELECT count(*) FROM incident_actions WHERE hold = ? AND ended = 0').pluck();
+  const firstOwners = db
+    .prepare<[number, number], string>(
+      'SELECT i.id FROM incident_actions a JOIN incidents i ON i.seq = a.incident WHERE a.hold = ? AND a.ended = 0 ORDER BY a.incident LIMIT ?',
+    )
+    .pluck();
+  const due = db.prepare<[object], HoldRow>(
+    all(`live = 1 AND expires_at IS NOT NULL AND expires_at <= :now
+      AND CASE WHEN run = :run THEN free_at <= :monotonic ELSE expires_at <= :steady END ORDER BY expires_at LIMIT :limit`),
+  );
+  const guard = db.prepare<[string, number, number]>('UPDATE holds SET run = ?, free_at = ? WHERE seq = ?');
+  const standing = db.prepare<[number, number], HoldRow>(all('released_at IS NULL AND seq > ? ORDER BY seq LIMIT ?'));
+  const one = (row: HoldRow | undefined) => (row ? holdOf(row) : null);
   return {
-    live(action, { type, id }) {
-      const row = live.get(action, type, id);
-      return row ? holdOf(row) : null;
-    },
+    ...createStanding(db),
+    byId: (id) => one(byId.get(id)),
+    bySeq: (seq) => one(bySeq.get(seq)),
+    live: (action, { type, id }) => one(live.get(action, type, id)),
+    past: (action, { type, id }) => past.get(action, type, id) ?? { count: 0, last: null },
     count: (rule, source, upTo) => count.get(rule, source, upTo) ?? 0,
-    insert: ({ seq, id, action, target, status, rule, source, created_at }) =>
-      void insert.run(seq, id, action, target.type, target.id, status, rule, source, created_at),
+    insert: (hold) => void insert.run(...valuesOf(hold)),
+    move: (hold, { status, actuator, attempts, error, completed_at }, version) =>
+      void move.run(status, actuator, attempts, error, completed_at, version, hold),
+    touch: (hold, version) => void touch.run(version, hold),
+    extend: (hold, expires_at, version) => void extend.run(expires_at, version, hold),
+    beginEnd: (hold, ending, version) => void beginEnd.run(ending, version, hold),
+    end(hold, { at, ending, status, error, version }) {
+      end.run({ hold, at, ending, error, version });
+      endOwners.run({ hold, status, error, version });
+    },
     ownedBy: (incident) => ownedBy.all(incident).map(holdOf),
-    disown: (incident, ended) => void disown.run(ended, incident),
+    disown: (incident, ended, holds) => void disown.run(ended, incident, JSON.stringify(holds)),
     hasOtherOwner: (hold, incident) => owner.get(hold, incident) !== undefined,
-    release: (hold, at) => void release.run(at, hold),
+    hasOwner: (hold) => anyOwner.get(hold) !== undefined,
+    gatedOwners: (hold) => gatedOwners.all(hold),
+    owningIncidents: (hold) => owning.all(hold),
+    unmet: (after, limit) => unmet.all(after, limit).map(holdOf),
+    owners: (hold, limit) => ({ count: countOwners.get(hold) ?? 0, ids: firstOwners.all(hold, limit) }),
+    due: (time, limit) => due.all({ ...time, limit }).map(holdOf),
+    guard: (hold, { run, free_at }) => void guard.run(run, free_at, hold),
+    standing: (after, limit) => standing.all(after, limit).map(holdOf),
   };
-}
-
-export function holdOf({ target_type, target_id, ...hold }: HoldRow): Hold {
-  return { ...hold, target: { type: target_type, id: target_id } };
 }

@@ -1,6 +1,6 @@
 // Incidents as rows, and rows as incidents.
 
-import type { ActionState, ActionStatus, ContainmentStatus } from '../incident/containment.ts';
+import type { ActionState, ContainmentStatus } from '../incident/containment.ts';
 import type { Incident, Kept } from '../incident/incident.ts';
 import type { Evidence } from '../incident/report.ts';
 import { type Resolution, type Severity, type State, rankOf } from '../incident/vocabulary.ts';
@@ -40,6 +40,7 @@ const DETAILS = [
   'containment_actions',
   'proposed_actions',
   'decided_by',
+  'release',
 ] as const;
 type Details = Pick<Incident, (typeof DETAILS)[number]>;
 
@@ -49,6 +50,7 @@ export interface Latest {
   readonly id: string;
   readonly state: State;
   readonly last_seen_at: string;
+  readonly occurrences: number;
 }
 
 export interface Incidents {
@@ -58,6 +60,8 @@ export interface Incidents {
   /** By the seq of its `incident.reported` record. */
   bySeq(seq: number): Kept | null;
   byId(id: string): Kept | null;
+  /** The seq of the last record about it or one of its holds, while it owned them: its ETag. */
+  version(seq: number): number;
   latestOf(problem: string): Latest | null;
   /** `began` is the seq of the record that ordered it: from then on the incident owns `hold`. */
   setAction(incident: number, n: number, state: ActionState, hold: number | null, began: number): void;
@@ -75,22 +79,34 @@ export function createIncidents(db: Db): Incidents {
   const byId = db.prepare<[string], Row>('SELECT * FROM incidents WHERE id = ?');
   const evidence = db.prepare<[number], string>('SELECT json FROM evidence WHERE incident = ?').pluck();
   const latest = db.prepare<[string], Latest>(
-    'SELECT seq, id, state, last_seen_at FROM incidents WHERE problem = ? ORDER BY seq DESC LIMIT 1',
+    'SELECT seq, id, state, last_seen_at, occurrences FROM incidents WHERE problem = ? ORDER BY seq DESC LIMIT 1',
   );
-  const actions = db.prepare<[number], ActionState>(`
-    SELECT a.action, a.target, h.id AS hold_id, CASE WHEN h.seq IS NULL THEN a.status WHEN a.ended THEN 'released' ELSE h.status END AS status,
-      NULL AS actuator, 0 AS attempts, a.error, a.completed_at
-    FROM incident_actions a LEFT JOIN holds h ON h.seq = a.hold WHERE a.incident = ? ORDER BY a.n`);
-  const insertAction = db.prepare(`INSERT INTO incident_actions (incident, n, action, target, hold, status, error, completed_at, began)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  // What an incident owns is as far as its hold has come; of what it owned, how far that had come is frozen.
+  const actions = db.prepare<[number], ActionState & { version: number }>(`
+    SELECT a.action, a.target, h.id AS hold_id, CASE WHEN owned THEN h.status ELSE a.status END AS status,
+      CASE WHEN owned THEN h.actuator ELSE a.actuator END AS actuator, CASE WHEN owned THEN h.attempts ELSE a.attempts END AS attempts,
+      CASE WHEN owned THEN h.error ELSE a.error END AS error, CASE WHEN owned THEN h.completed_at ELSE a.completed_at END AS completed_at,
+      CASE WHEN owned THEN h.version ELSE a.ended END AS version
+    FROM (SELECT *, hold IS NOT NULL AND ended = 0 AS owned FROM incident_actions WHERE incident = ?) a
+    LEFT JOIN holds h ON h.seq = a.hold ORDER BY a.n`);
+  const lastOf = db
+    .prepare<{ seq: number }, number>(
+      `SELECT max(i.version, coalesce((SELECT max(iif(a.ended = 0, h.version, a.ended)) FROM incident_actions a JOIN holds h ON h.seq = a.hold
+       WHERE a.incident = :seq), 0)) FROM incidents i WHERE i.seq = :seq`,
+    )
+    .pluck();
+  const insertAction = db.prepare(`INSERT INTO incident_actions
+    (incident, n, action, target, hold, status, actuator, attempts, error, completed_at, began) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
 
   const keep = (row: Row | undefined): Kept | null => {
     if (!row) return null;
     const json = evidence.get(row.seq);
-    return {
-      incident: incidentOf(row, json === undefined ? null : (JSON.parse(json) as Evidence), actions.all(row.seq)),
-      version: row.version,
-    };
+    let { version } = row;
+    const states = actions.all(row.seq).map(({ version: last, ...state }) => {
+      version = Math.max(version, last);
+      return state;
+    });
+    return { incident: incidentOf(row, json === undefined ? null : (JSON.parse(json) as Evidence), states), version };
   };
 
   return {
@@ -113,14 +129,17 @@ export function createIncidents(db: Db): Incidents {
     },
     bySeq: (seq) => keep(bySeq.get(seq)),
     byId: (id) => keep(byId.get(id)),
+    version: (seq) => lastOf.get({ seq }) ?? 0,
     latestOf: (problem) => latest.get(problem) ?? null,
-    setAction: (incident, n, { action, target, status, error, completed_at }, hold, began) =>
-      void insertAction.run(incident, n, action, target, hold, status satisfies ActionStatus, error, completed_at, began),
+    setAction: (incident, n, { action, target, status, actuator, attempts, error, completed_at }, hold, began) =>
+      void insertAction.run(incident, n, action, target, hold, status, actuator, attempts, error, completed_at, began),
   };
 }
 
+/** Without a release gate it says nothing of one, as early versions did not. */
 function detailsOf(incident: Incident): string {
-  return JSON.stringify(Object.fromEntries(DETAILS.map((field) => [field, incident[field]])));
+  const details = Object.fromEntries(DETAILS.map((field) => [field, incident[field]]));
+  return JSON.stringify({ ...details, release: incident.release ?? undefined });
 }
 
 function incidentOf(row: Row, evidence: Evidence | null, actions: ActionState[]): Incident {
@@ -151,6 +170,7 @@ function incidentOf(row: Row, evidence: Evidence | null, actions: ActionState[])
     resolved_at: row.resolved_at,
     resolution: row.resolution,
     decided_by: details.decided_by,
+    release: details.release ?? null,
     audit: { seq: row.seq, hash: row.hash },
   };
 }

@@ -22,6 +22,12 @@ export interface Meta {
   /** What a start has found and not told of yet: it may have ended before it could. */
   found(): Found;
   setFound(found: Found): void;
+  /** What counted as contained when incidents were last looked at by it; null before. */
+  measure(): string | null;
+  setMeasure(measure: string): void;
+  /** How far a follower has come that is not the log, by its name; null before it began. */
+  cursor(name: string): number | null;
+  setCursor(name: string, seq: number): void;
   /** Writes as much as a large report, and of no consequence: whether the store takes it is what is asked. */
   probe(): void;
   /** True the first time a policy text is kept. */
@@ -45,6 +51,13 @@ export function createMeta(db: Db): Meta {
     setSynced: ({ seq, offset, first }) => void set.run('synced', `${seq}:${offset}:${first}`),
     found: () => JSON.parse(get.get('found') ?? '{"damaged":[],"restored":null}') as Found,
     setFound: (found) => void set.run('found', JSON.stringify(found)),
+    measure: () => get.get('measure') ?? null,
+    setMeasure: (measure) => void set.run('measure', measure),
+    cursor(name) {
+      const seq = get.get(`cursor ${name}`);
+      return seq === undefined ? null : Number(seq);
+    },
+    setCursor: (name, seq) => void set.run(`cursor ${name}`, String(seq)),
     probe: () => void set.run('probed', '.'.repeat(PROBE_LENGTH)),
     keepPolicy: (sha256, text) => keepPolicy.run(sha256, text).changes === 1,
     policy: (sha256) => policy.get(sha256) ?? null,

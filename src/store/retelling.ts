@@ -2,8 +2,10 @@
 
 import type { ActionState } from '../incident/containment.ts';
 import type { Ownership } from '../incident/events.ts';
-import type { Hold } from '../incident/hold.ts';
+import type { Hold, Progress } from '../incident/hold.ts';
 import type { Db } from './database.ts';
+import { INSERT_HOLD, valuesOf } from './hold-row.ts';
+import { FREEZE } from './holds.ts';
 
 /** Waits until an incident or hold is told of: a record that is about it, or an action that owns it. */
 interface Waiting {
@@ -16,13 +18,19 @@ export interface Retelling {
   incident(id: string): number | null;
   hold(id: string): number | null;
   /** A hold as it was when its records were pruned. */
-  keepHold(hold: Hold, releasedAt: string | null): void;
+  keepHold(hold: Hold): void;
   /** An action of an incident, and how it is owned, as it was then; nothing if it is known already. */
   keepAction(incident: number, n: number, action: ActionState, owned: Ownership): void;
-  /** Ends what an incident owns with record `ended`, also where that was ended by an earlier record of the same change. */
+  /** Ends all that an incident owns with record `ended`, also where that was ended by an earlier record of the same change. */
   end(incident: number, ended: number): void;
+  /** Ends one thing that an incident owns, known or not, as it was then. */
+  letGo(incident: number, ended: number, of: { hold_id: string } & Omit<Progress, 'status'>): void;
+  /** A hold that is not known yet has ended: so have those who own it. */
+  endUnknown(id: string, ended: number, status: string, error: string | null): void;
   /** Record `record` is about what has this id, which is not known yet. */
   recordWaits(id: string, record: number): void;
+  /** The last record that waits for what has this id; null when none does. */
+  lastOf(id: string): number | null;
   /** Action `n` of an incident owns the hold with this id, which is not known yet. */
   actionWaits(id: string, incident: number, n: number): void;
   /** What has this id is known now: all that waited for it is told. */
@@ -34,18 +42,28 @@ export interface Retelling {
 
 /** Makes a temporary table for what waits, which goes with the connection. */
 export function createRetelling(db: Db): Retelling {
-  db.exec(`CREATE TEMP TABLE IF NOT EXISTS waiting (id TEXT NOT NULL, record INTEGER, incident INTEGER, n INTEGER);
+  // freeze: its action ended with its hold, and is as far as that had come.
+  db.exec(`CREATE TEMP TABLE IF NOT EXISTS waiting (id TEXT NOT NULL, record INTEGER, incident INTEGER, n INTEGER, freeze INTEGER);
     CREATE INDEX IF NOT EXISTS temp.waiting_id ON waiting (id)`);
   const incident = db.prepare<[string], number>('SELECT seq FROM incidents WHERE id = ?').pluck();
   const hold = db.prepare<[string], number>('SELECT seq FROM holds WHERE id = ?').pluck();
-  const keepHold =
-    db.prepare(`INSERT INTO holds (seq, id, action, target_type, target_id, status, live, rule, source, created_at, released_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const keepHold = db.prepare(INSERT_HOLD);
   const keepAction = db.prepare(`INSERT INTO incident_actions
-    (incident, n, action, target, hold, status, error, completed_at, began, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`);
-  // What has no hold was completed when it was ordered.
-  const end = db.prepare<[number, number]>('UPDATE incident_actions SET ended = ? WHERE incident = ? AND completed_at IS NULL');
-  const wait = db.prepare('INSERT INTO temp.waiting VALUES (?, ?, ?, ?)');
+    (incident, n, action, target, hold, status, actuator, attempts, error, completed_at, began, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`);
+  const owns = `(hold IS NOT NULL OR (incident, n) IN (SELECT incident, n FROM temp.waiting WHERE record IS NULL))`;
+  const end = db.prepare<[number, number]>(`UPDATE incident_actions SET ended = ?, status = 'released' WHERE incident = ? AND ${owns}`);
+  const letGo =
+    db.prepare(`UPDATE incident_actions SET ended = ?, status = 'released', actuator = ?, attempts = ?, error = ?, completed_at = ?
+    WHERE incident = ? AND ended = 0 AND (hold = (SELECT seq FROM holds WHERE id = ?)
+      OR (incident, n) IN (SELECT incident, n FROM temp.waiting WHERE id = ? AND record IS NULL))`);
+  const endUnknown = db.prepare(`UPDATE incident_actions SET ended = ?, status = ?, error = ?
+    WHERE ended = 0 AND (incident, n) IN (SELECT incident, n FROM temp.waiting WHERE id = ? AND record IS NULL)`);
+  const freezeLater = db.prepare<[string, number]>(`UPDATE temp.waiting SET freeze = 1 WHERE id = ? AND record IS NULL
+    AND EXISTS (SELECT 1 FROM incident_actions a WHERE a.incident = waiting.incident AND a.n = waiting.n AND a.ended = ?)`);
+  const freeze = db.prepare<[string]>(`UPDATE incident_actions SET ${FREEZE}
+    WHERE (incident, n) IN (SELECT incident, n FROM temp.waiting WHERE id = ? AND freeze = 1)`);
+  const wait = db.prepare('INSERT INTO temp.waiting VALUES (?, ?, ?, ?, 0)');
+  const lastOf = db.prepare<[string], number | null>('SELECT max(record) FROM temp.waiting WHERE id = ?').pluck();
   const isAwaited = db.prepare<[string], number>('SELECT 1 FROM temp.waiting WHERE id = ? LIMIT 1').pluck();
   const placeRecords = db.prepare<[number, string]>(
     'UPDATE records SET about = ? WHERE seq IN (SELECT record FROM temp.waiting WHERE id = ? AND record IS NOT NULL)',
@@ -61,20 +79,29 @@ export function createRetelling(db: Db): Retelling {
   return {
     incident: (id) => incident.get(id) ?? null,
     hold: (id) => hold.get(id) ?? null,
-    keepHold({ seq, id, action, target, status, rule, source, created_at }, releasedAt) {
-      const live = status === 'released' ? 0 : 1;
-      keepHold.run(seq, id, action, target.type, target.id, status, live, rule, source, created_at, releasedAt);
-    },
-    keepAction(of, n, { action, target, error, completed_at }, owned) {
-      keepAction.run(of, n, action, target, owned.hold, owned.status, error, completed_at, owned.began, owned.ended);
+    keepHold: (kept) => void keepHold.run(...valuesOf(kept)),
+    keepAction(of, n, { action, target, actuator, attempts, error, completed_at }, owned) {
+      const { hold: by, began, ended } = owned;
+      // Early versions told of what had ended as it was before.
+      const status = owned.of === undefined && by !== null && ended !== 0 ? 'released' : owned.status;
+      const told = owned.of ?? { actuator, attempts, error, completed_at };
+      keepAction.run(of, n, action, target, by, status, told.actuator, told.attempts, told.error, told.completed_at, began, ended);
     },
     end: (of, ended) => void end.run(ended, of),
+    letGo: (of, ended, { hold_id, actuator, attempts, error, completed_at }) =>
+      void letGo.run(ended, actuator, attempts, error, completed_at, of, hold_id, hold_id),
+    endUnknown(id, ended, status, error) {
+      endUnknown.run(ended, status, error, id);
+      freezeLater.run(id, ended);
+    },
     recordWaits: (id, record) => void wait.run(id, record, null, null),
+    lastOf: (id) => lastOf.get(id) ?? null,
     actionWaits: (id, of, n) => void wait.run(id, null, of, n),
     place(id, seq) {
       if (isAwaited.get(id) === undefined) return;
       placeRecords.run(seq, id);
       placeActions.run(seq, id);
+      freeze.run(id);
       placed.run(id);
     },
     giveUp: (to) => void giveUp.run(to),

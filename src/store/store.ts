@@ -3,6 +3,8 @@
 import { RecorderError } from '../errors.ts';
 import { type Db, lockStore, openDatabase } from './database.ts';
 import { isFull } from './failure.ts';
+import { type Approvals, createApprovals } from './approvals.ts';
+import { type Commands, createCommands } from './commands.ts';
 import { type Holds, createHolds } from './holds.ts';
 import { type Incidents, createIncidents } from './incidents.ts';
 import { type Meta, createMeta } from './meta.ts';
@@ -12,6 +14,7 @@ import { type Records, createRecords } from './records.ts';
 import { type Requests, createRequests } from './requests.ts';
 import type { Reserve } from './reserve.ts';
 import { type Retelling, createRetelling } from './retelling.ts';
+import { type Settling, createSettling } from './settling.ts';
 import { type Sightings, createSightings } from './sightings.ts';
 import { type Statistics, createStatistics } from './statistics.ts';
 import { type TreeTable, createTree } from './tree.ts';
@@ -20,6 +23,9 @@ import { type TreeTable, createTree } from './tree.ts';
 export interface Tables {
   readonly incidents: Incidents;
   readonly holds: Holds;
+  readonly commands: Commands;
+  readonly approvals: Approvals;
+  readonly settling: Settling;
   readonly records: Records;
   readonly requests: Requests;
   readonly sightings: Sightings;
@@ -88,6 +94,9 @@ export function createTables(db: Db): Tables {
   return {
     incidents: createIncidents(db),
     holds: createHolds(db),
+    commands: createCommands(db),
+    approvals: createApprovals(db),
+    settling: createSettling(db),
     records: createRecords(db),
     requests: createRequests(db),
     sightings: createSightings(db),

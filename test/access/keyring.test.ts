@@ -11,6 +11,7 @@ const tokenOf = (name: string, secret: string): Token => ({
   ...{ name, role: 'reader', sha256: sha256(secret) },
   sources: null,
   classes: null,
+  actuator: null,
   rate: null,
 });
 

@@ -33,7 +33,15 @@ describe('the service token', () => {
     for (const written of [SECRET, `${SECRET}\n`, ` ${SECRET}\r\n\n`, `\ufeff${SECRET}`]) {
       const tokens = service(folder.file('token', written));
       expect(tokens).toEqual([
-        { name: 'service', role: 'service', sha256: Buffer.from(sha256(SECRET), 'hex'), sources: null, classes: null, rate: null },
+        {
+          name: 'service',
+          role: 'service',
+          sha256: Buffer.from(sha256(SECRET), 'hex'),
+          sources: null,
+          classes: null,
+          actuator: null,
+          rate: null,
+        },
       ]);
       expect(createKeyring(tokens).find(SECRET)?.name).toBe('service');
     }
@@ -121,6 +129,26 @@ describe('named tokens', () => {
     expect(createKeyring(tokens).find('x'.repeat(32))?.name).toBe('attestor-1');
   });
 
+  it('of an actuator are bound to that one, and have no rate unless one is given', () => {
+    using folder = openFolder();
+    const tokens = load(
+      folder,
+      `{name: agent-1, role: actuator, sha256: ${HASH}, actuator: agent}`,
+      `{name: fire, role: actuator, sha256: ${sha256('1')}, actuator: fire_wall-2, rate: 5/s}`,
+      `{name: alice, role: operator, sha256: ${sha256('2')}}`,
+    );
+    expect(tokens.map(({ name, role, actuator, sources, classes, rate }) => [name, role, actuator, sources, classes, rate])).toEqual([
+      ['agent-1', 'actuator', 'agent', null, null, null],
+      ['fire', 'actuator', 'fire_wall-2', null, null, { per_second: 5, burst: 50 }],
+      ['alice', 'operator', null, null, null, null],
+    ]);
+  });
+
+  it('of an actuator may be named after one that no policy names: that is asked when they are used', () => {
+    using folder = openFolder();
+    expect(load(folder, `{name: a, role: actuator, sha256: ${HASH}, actuator: ${'x'.repeat(64)}}`)).toHaveLength(1);
+  });
+
   const BOUND = 'sources: [s], classes: [c]';
   const good = `{name: a, role: reporter, sha256: ${HASH}, ${BOUND}}`;
 
@@ -128,7 +156,7 @@ describe('named tokens', () => {
     [
       'a role that nobody has',
       `{name: b, role: reportr, sha256: ${HASH}, ${BOUND}}`,
-      '3:15: tokens/0/role must be one of reporter, reader, operator, admin; did you mean "reporter"?',
+      '3:15: tokens/0/role must be one of reporter, reader, operator, admin, actuator; did you mean "reporter"?',
     ],
     ['the role of the service token', `{name: b, role: service, sha256: ${HASH}}`, '3:15: tokens/0/role must be one of'],
     ['no role', `{name: b, sha256: ${HASH}}`, '3:5: tokens/0/role must be one of'],
@@ -195,6 +223,37 @@ describe('named tokens', () => {
       `{name: b, role: reporter, sha256: ${HASH}, sources: ["s\\u202e"], classes: [c]}`,
       'tokens/0/sources/0 holds control or bidirectional characters',
     ],
+    [
+      'an actuator without its name',
+      `{name: b, role: actuator, sha256: ${HASH}}`,
+      '3:15: tokens/0/role is actuator, which needs actuator: the name of the one that it acts for',
+    ],
+    [
+      'an operator with an actuator',
+      `{name: b, role: operator, sha256: ${HASH}, actuator: agent}`,
+      'tokens/0/actuator goes with the role actuator, not with operator',
+    ],
+    [
+      'a reporter with an actuator',
+      `{name: b, role: reporter, sha256: ${HASH}, sources: [s], classes: [c], actuator: agent}`,
+      'tokens/0/actuator goes with the role actuator, not with reporter',
+    ],
+    [
+      'an actuator with sources',
+      `{name: b, role: actuator, sha256: ${HASH}, actuator: agent, sources: [s]}`,
+      '3:15: tokens/0/role is actuator, which reports nothing: sources and classes go with reporter',
+    ],
+    [
+      'an actuator with classes',
+      `{name: b, role: actuator, sha256: ${HASH}, actuator: agent, classes: [c]}`,
+      'tokens/0/role is actuator, which reports nothing',
+    ],
+    ...['Agent', '1agent', 'a b', 'a.b', '""', 'a/b', '"*"', 'x'.repeat(65)].map((name) => [
+      `an actuator called ${name}`,
+      `{name: b, role: actuator, sha256: ${HASH}, actuator: ${name}}`,
+      'tokens/0/actuator must be a lower-case letter, then letters, digits, _ and - (at most 64)',
+    ]),
+    ['two actuators', `{name: b, role: actuator, sha256: ${HASH}, actuator: [a, b]}`, 'tokens/0/actuator must be a string'],
     ['a rate by the minute', `{name: b, role: reader, sha256: ${HASH}, rate: 5/m}`, 'tokens/0/rate must be a rate such as 50/s'],
     ['no rate at all', `{name: b, role: reader, sha256: ${HASH}, rate: 0/s}`, 'tokens/0/rate must be a rate such as 50/s'],
     ['a rate that is a number', `{name: b, role: reader, sha256: ${HASH}, rate: 50}`, 'tokens/0/rate must be a string'],

@@ -9,6 +9,7 @@ const tokenOf = (rate: Rate | null, name = 't'): Token => ({
   ...{ name, role: 'reporter', sha256: Buffer.alloc(32) },
   sources: null,
   classes: null,
+  actuator: null,
   rate,
 });
 

@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { NAMED_ROLES, ROLES, type Right, type Role, mayDo } from '../../src/access/roles.ts';
-import { type Token, covers } from '../../src/access/token.ts';
+import { type Token, actsFor, covers } from '../../src/access/token.ts';
 
-const RIGHTS: readonly Right[] = ['anyone', 'read_own', 'read', 'report', 'operate'];
+const RIGHTS: readonly Right[] = ['anyone', 'read_own', 'read', 'report', 'operate', 'actuate'];
 
 /** As the contract draws it: admin is operator and more to come, the service token is every role. */
 const TABLE: Record<Role, string> = {
@@ -12,7 +12,8 @@ const TABLE: Record<Role, string> = {
   reader: 'anyone read_own read',
   operator: 'anyone read_own read operate',
   admin: 'anyone read_own read operate',
-  service: 'anyone read_own read report operate',
+  actuator: 'anyone actuate',
+  service: 'anyone read_own read report operate actuate',
 };
 
 describe('a role', () => {
@@ -30,9 +31,38 @@ describe('a role', () => {
   });
 });
 
+describe('a token of an actuator', () => {
+  const token = (role: Role, actuator: string | null): Token => ({
+    ...{ name: 'agent', sha256: Buffer.alloc(32), rate: null, sources: null, classes: null, role, actuator },
+  });
+
+  it.each<[Role, string | null, string, boolean]>([
+    ['actuator', 'agent', 'agent', true],
+    ['actuator', 'agent', 'airlock', false],
+    ['actuator', 'agent', 'Agent', false],
+    ['actuator', 'agent', 'agent2', false],
+    ['actuator', 'agent', '', false],
+    ['service', null, 'agent', true],
+    ['service', null, 'airlock', true],
+    ['operator', null, 'agent', false],
+    ['admin', null, 'agent', false],
+    ['reporter', null, 'agent', false],
+    // No file can make such a one.
+    ['operator', 'agent', 'agent', false],
+    ['actuator', null, 'agent', false],
+  ])('of the role %s, bound to %s, acts for %s: %s', (role, actuator, name, may) => {
+    expect(actsFor(token(role, actuator), name)).toBe(may);
+  });
+
+  it('may do nothing but act: it neither reads, reports nor decides', () => {
+    for (const right of RIGHTS) expect([right, mayDo('actuator', right)]).toEqual([right, right === 'anyone' || right === 'actuate']);
+    for (const role of NAMED_ROLES) expect(mayDo(role, 'actuate'), role).toBe(role === 'actuator');
+  });
+});
+
 describe('a token', () => {
   const token = (sources: string[] | null, classes: string[] | null): Token => ({
-    ...{ name: 't', role: 'reporter', sha256: Buffer.alloc(32), rate: null, sources, classes },
+    ...{ name: 't', role: 'reporter', sha256: Buffer.alloc(32), actuator: null, rate: null, sources, classes },
   });
 
   it.each<[string[] | null, string[] | null, boolean]>([

@@ -1,6 +1,6 @@
 // npm run bench: measures the built program, jitless as in production, and prints a table in markdown.
 //
-//   npm run bench -- [--quick] [PART …]      PART: throughput growth memory, ledger (which is checkpoints verify restart)
+//   npm run bench -- [--quick] [PART …]      PART: throughput growth memory, ledger (which is checkpoints verify restart), containment
 //
 // An aim that is missed is printed as MISSED and is no failure; a request that fails, or a report that is lost, is.
 
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FLAGS } from '../support/program.ts';
 import { measureCheckpoints } from './checkpoints.ts';
+import { measureContainment } from './containment.ts';
 import { type Findings, median, ms, table } from './findings.ts';
 import { type Generator, startGenerator } from './generator.ts';
 import { measureGrowth } from './growth.ts';
@@ -25,6 +26,7 @@ const PARTS: Record<string, (scope: AsyncDisposableStack, generator: Generator, 
   checkpoints: measureCheckpoints,
   verify: measureVerify,
   restart: measureRestart,
+  containment: measureContainment,
 };
 /** Parts that go by one name. */
 const GROUPS: Record<string, readonly string[]> = { ledger: ['checkpoints', 'verify', 'restart'] };

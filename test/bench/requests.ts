@@ -46,7 +46,13 @@ export function get(path: string): string {
 }
 
 export function report(body: object): string {
-  return post('/api/v1/incidents/report', 'application/json', JSON.stringify(body));
+  return waitingReport(body, null);
+}
+
+/** @param wait seconds that its answer is to wait for its containment; null = as the recorder is configured */
+export function waitingReport(body: object, wait: number | null): string {
+  const prefer = wait === null ? '' : `Prefer: wait=${wait}\r\n`;
+  return post('/api/v1/incidents/report', 'application/json', JSON.stringify(body), prefer);
 }
 
 /** Reports as lines, `count` of them in turn. */
@@ -62,6 +68,7 @@ export function batch(bodies: readonly object[], count: number): string {
 /** The headers of the reporters' own client, Go's net/http. */
 const COMMON = `Host: 127.0.0.1\r\nUser-Agent: Go-http-client/1.1\r\nAuthorization: Bearer ${SERVICE_TOKEN}\r\nAccept-Encoding: gzip\r\n`;
 
-function post(path: string, type: string, body: string): string {
-  return `POST ${path} HTTP/1.1\r\n${COMMON}Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+function post(path: string, type: string, body: string, more = ''): string {
+  const length = Buffer.byteLength(body);
+  return `POST ${path} HTTP/1.1\r\n${COMMON}${more}Content-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n${body}`;
 }

@@ -5,38 +5,49 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SERVICE_TOKEN, type TestHouse, aReport, createClock, openTestHouse, tokensFile, writeSecret } from '../support/house.ts';
 import { type Parsed, connectRaw, exchange, requestText } from '../support/raw.ts';
-import { type PromisedRoute, ROLE_TOKENS, ROUTES, type Who, faultOfProblem, pathOf } from '../support/routes.ts';
+import {
+  type Ids,
+  POLICY_OF_ALL,
+  type PromisedRoute,
+  ROLE_TOKENS,
+  ROUTES,
+  type Who,
+  faultOfProblem,
+  oneOfEach,
+  pathOf,
+} from '../support/routes.ts';
 
 const ROLES = Object.keys(ROLE_TOKENS) as Who[];
 
-async function call(house: TestHouse, route: PromisedRoute, id: string, authorization?: string) {
+async function call(house: TestHouse, route: PromisedRoute, id: string, authorization?: string, ids: Ids = {}) {
   const body = route.body ? JSON.stringify(route.body(id)) : '';
   const headers = {
+    ...route.headers,
     ...(authorization !== undefined && { authorization }),
     ...(route.body && { 'content-type': route.type ?? 'application/json', 'content-length': String(body.length) }),
   };
-  return exchange(house.port, requestText(route.method, pathOf(route, id), { headers, body }));
+  return exchange(house.port, requestText(route.method, pathOf(route, id, ids), { headers, body }));
 }
 
-/** As the built-in table, in a file that can be reloaded. */
-const POLICY = 'version: 1\nrules: {prompt_injection: {auto_contain: true, actions: [freeze_agent]}}\n';
+/** Taken, or refused only for what stands already: the role was asked before. */
+const TAKEN = [200, 201, 409, 412];
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe('a role', () => {
   let house: TestHouse;
   beforeAll(async () => {
-    house = await openTestHouse({ policy: POLICY, tokens: ROLE_TOKENS, env: { REQUIRE_READ_TOKEN: '1' } });
+    house = await openTestHouse({ policy: POLICY_OF_ALL, tokens: ROLE_TOKENS, env: { REQUIRE_READ_TOKEN: '1', REPORT_WAIT_MS: '0' } });
   });
   afterAll(async () => house[Symbol.asyncDispose]());
 
   describe.each(ROLES)('%s', (role) => {
     const routes = ROUTES.map((route) => Object.assign({ may: route.for.includes(role) ? 'may' : 'may not' }, route));
     it.each(routes)('$may $method $path', async (route) => {
+      const ids = await oneOfEach(house);
       const report = await house.post('/api/v1/incidents/report', aReport(), ROLE_TOKENS.reporter.token).expect(201);
-      const answer = await call(house, route, report.body.id, `Bearer ${ROLE_TOKENS[role].token}`);
+      const answer = await call(house, route, report.body.id, `Bearer ${ROLE_TOKENS[role].token}`, ids);
       if (route.for.includes(role)) {
-        // 409: an incident that is contained takes neither contain nor reopen. The role was asked before.
-        expect([200, 201, 409]).toContain(answer.status);
+        expect(TAKEN).toContain(answer.status);
       } else {
         expect(answer.json()).toMatchObject({ status: 403, code: 'forbidden', detail: expect.stringContaining(role) });
       }
@@ -45,7 +56,11 @@ describe('a role', () => {
 
   it('of none: the service token may do everything', async () => {
     const { body } = await house.post('/api/v1/incidents/report', aReport()).expect(201);
-    for (const route of ROUTES) expect([200, 201, 409]).toContain((await call(house, route, body.id, `Bearer ${SERVICE_TOKEN}`)).status);
+    const ids = await oneOfEach(house);
+    for (const route of ROUTES) {
+      const { status } = await call(house, route, body.id, `Bearer ${SERVICE_TOKEN}`, ids);
+      expect([route.path, TAKEN.includes(status), status]).toEqual([route.path, true, status]);
+    }
   });
 
   it('reporter sees what it reported itself, and of the rest not even that it is there', async () => {

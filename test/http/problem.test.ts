@@ -27,6 +27,7 @@ const STATUSES = {
   expectation_failed: 417,
   misdirected: 421,
   idempotency_mismatch: 422,
+  precondition_required: 428,
   rate_limited: 429,
   headers_too_large: 431,
   internal: 500,
@@ -119,9 +120,12 @@ describe('a refusal', () => {
     expect(faultOfProblem({ status, headers, body: JSON.parse(body) })).toBeNull();
   });
 
-  it('carries what helps to go on: state and allowed, Retry-After, Allow', () => {
+  it('carries what helps to go on: state, allowed and missing, Retry-After, Allow', () => {
     const conflict = refusalFor(new RecorderError('state_conflict', 'no', { state: 'open', allowed: ['resolve'] }));
     expect(JSON.parse(conflict.body)).toMatchObject({ state: 'open', allowed: ['resolve'] });
+    expect(JSON.parse(conflict.body)).not.toHaveProperty('missing');
+    const gated = refusalFor(new RecorderError('state_conflict', 'no', { state: 'contained', missing: ['attested'] }));
+    expect(JSON.parse(gated.body)).toMatchObject({ state: 'contained', missing: ['attested'] });
     expect(refusalFor(new RecorderError('rate_limited', 'no', { retry_after: 3 })).headers['retry-after']).toBe('3');
     expect(refusalFor(new RecorderError('method_not_allowed', 'no', { methods: ['GET', 'HEAD'] })).headers['allow']).toBe('GET, HEAD');
     expect(refusalFor(new RecorderError('unauthenticated', 'no')).headers['www-authenticate']).toMatch(/^Bearer/);

@@ -6,18 +6,20 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SERVICE_TOKEN, type TestHouse, aReport, createClock, openTestHouse } from '../support/house.ts';
 import { type RawAnswer, connectRaw, exchange, requestText } from '../support/raw.ts';
-import { type PromisedRoute, ROUTES, faultOfProblem, pathOf } from '../support/routes.ts';
+import { type Ids, POLICY_OF_ALL, type PromisedRoute, ROUTES, faultOfProblem, oneOfEach, pathOf } from '../support/routes.ts';
 
-const POLICY = 'version: 1\nrules: {prompt_injection: {auto_contain: true, actions: [freeze_agent, log_alert]}}\n';
 const JSON_TYPES = ['application/json', 'application/problem+json', 'application/x-ndjson'];
 
 let house: TestHouse;
 let id: string;
+let ids: Ids;
 beforeAll(async () => {
-  // Refused tokens are recorded at most twice a minute: with the clock standing still, that is over before the tests begin.
-  house = await openTestHouse({ policy: POLICY, monotonic: createClock().monotonic });
+  // Refused tokens are recorded at most twice a minute, and no command is overdue: with the clocks standing still, nothing comes by itself.
+  const { now, monotonic } = createClock();
+  house = await openTestHouse({ policy: POLICY_OF_ALL, env: { REPORT_WAIT_MS: '0' }, now, monotonic });
   for (let i = 0; i < 20; i += 1) await house.http.post('/api/v1/reload').expect(401);
   await vi.waitFor(async () => expect((await house.get('/api/v1/stats')).body.total_incidents).toBe(1));
+  ids = await oneOfEach(house);
   id = (await house.post('/api/v1/incidents/report', aReport()).expect(201)).body.id;
 });
 afterAll(async () => {
@@ -62,8 +64,14 @@ function isTaken({ status, headers, body }: RawAnswer): boolean {
 const AUTHORIZED = { authorization: `Bearer ${SERVICE_TOKEN}` };
 
 function request(route: PromisedRoute, body: Buffer, more: Record<string, string> = {}): Buffer {
-  const headers = { ...AUTHORIZED, ...(route.type && { 'content-type': route.type }), 'content-length': String(body.length), ...more };
-  return Buffer.concat([Buffer.from(requestText(route.method, pathOf(route, id), { headers })), body]);
+  const headers = {
+    ...AUTHORIZED,
+    ...route.headers,
+    ...(route.type && { 'content-type': route.type }),
+    'content-length': String(body.length),
+    ...more,
+  };
+  return Buffer.concat([Buffer.from(requestText(route.method, pathOf(route, id, ids), { headers })), body]);
 }
 
 /** A body that the route takes, with some members put in the place of others. */
@@ -85,6 +93,15 @@ const FIELDS = [
   'id',
   'note',
   'resolution',
+  'ttl',
+  'expires_at',
+  'status',
+  'error',
+  'binding',
+  'decision',
+  'holds',
+  'desired_digest',
+  'boot_id',
 ];
 
 describe('arbitrary JSON', () => {
@@ -109,7 +126,10 @@ describe('arbitrary JSON', () => {
     'as the query of $path is taken or refused, and changes nothing',
     async (route) => {
       const names = fc.oneof(
-        fc.constantFrom('class', 'state', 'severity', 'source', 'since', 'until', 'q', 'limit', 'cursor', 'id', 'verbose'),
+        fc.constantFrom(
+          ...['class', 'state', 'severity', 'source', 'since', 'until', 'q', 'limit', 'cursor', 'id', 'verbose'],
+          ...['status', 'action', 'actuator', 'hold', 'after'],
+        ),
         fc.string(),
       );
       const values = fc.oneof(
@@ -120,7 +140,7 @@ describe('arbitrary JSON', () => {
       await fc.assert(
         fc.asyncProperty(fc.array(fc.tuple(names, values), { maxLength: 4 }), async (pairs) => {
           const query = new URLSearchParams(pairs.map(([name, value]) => [name.toWellFormed(), value])).toString();
-          const [path = '', own] = pathOf(route, id).split('?');
+          const [path = '', own] = pathOf(route, id, ids).split('?');
           const target = `${path}?${[own, query].filter((part) => part !== undefined).join('&')}`;
           await expectPromiseKept(async () => [await exchange(house.port, requestText('GET', target, { headers: AUTHORIZED }))], NEVER);
         }),
@@ -197,8 +217,8 @@ describe('arbitrary bytes', () => {
         const body = Buffer.from(JSON.stringify(route.body?.(id) ?? {}));
         const whole = chunked
           ? Buffer.from(
-              requestText(route.method, pathOf(route, id), {
-                headers: { ...AUTHORIZED, 'transfer-encoding': 'chunked' },
+              requestText(route.method, pathOf(route, id, ids), {
+                headers: { ...AUTHORIZED, ...route.headers, 'transfer-encoding': 'chunked' },
                 body: `${body.length.toString(16)}\r\n${body.toString()}\r\n0\r\n\r\n`,
               }),
             )

@@ -43,7 +43,7 @@ describe('a gap', () => {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 80 },
     );
     expect(omitted).toBeGreaterThan(20);
   }, 120_000);

@@ -14,6 +14,7 @@ const incident: Incident = {
   containment: { status: 'verified', reached_at: AT, actions: [{ ...action, error: null, completed_at: AT }] },
   ...{ resolved_at: null, resolution: null },
   decided_by: { policy_sha256: '0'.repeat(64), rule: 'prompt_injection', line: 12, severity_from: 'rule' },
+  release: null,
   audit: { seq: 42, hash: 'a'.repeat(64) },
 };
 

@@ -2,20 +2,24 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { targetName } from '../../src/incident/actions.ts';
+import { type Target, targetName } from '../../src/incident/actions.ts';
 import type { ActionState, ActionStatus } from '../../src/incident/containment.ts';
 import { SEVERITIES, type Severity, moreSevere, rankOf } from '../../src/incident/vocabulary.ts';
 import { builtInPolicy } from '../../src/policy/built-in.ts';
 import { type Decision, decide, decideOwn, isContained } from '../../src/policy/decide.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+import type { Report } from '../../src/incident/report.ts';
 import { policyOf, reportOf } from '../support/policies.ts';
 
+const decided = (policy: Policy, report: Report, escalating = false, occurrences = 1) =>
+  decide(policy, report, { escalating, occurrences });
 const names = (wanted: Decision['actions']) => wanted.map(({ action }) => action);
 const SOME = fc.constantFrom<Severity | null>(null, ...SEVERITIES);
 
 describe('how severe it is', () => {
   const judge = (rule: string, given: Severity | '' | null, escalating = false) => {
     const policy = policyOf(`rules: {prompt_injection: {${rule}}}`);
-    const { severity, decided_by } = decide(policy, reportOf({ severity: given }), escalating);
+    const { severity, decided_by } = decided(policy, reportOf({ severity: given }), escalating);
     return `${severity} by ${decided_by.severity_from}`;
   };
 
@@ -42,7 +46,7 @@ describe('how severe it is', () => {
     const classes = 'classes: {data_exfiltration: {default_severity: critical}}';
     const report = reportOf({ class: 'data_exfiltration' });
     const by = (rules: string) => {
-      const { severity, decided_by } = decide(policyOf(`${rules}\n${classes}`), report, false);
+      const { severity, decided_by } = decided(policyOf(`${rules}\n${classes}`), report, false);
       return `${severity} by ${decided_by.severity_from}`;
     };
     expect(by('rules: {}')).toBe('critical by class');
@@ -59,7 +63,7 @@ describe('how severe it is', () => {
   ] as const)('rises from %s to at least %s when the reports escalate, and never falls', (given, to, expected, escalated) => {
     const rule = `escalate: {count: 2, window: 1m, to: ${to}}`;
     expect(judge(rule, given, true)).toBe(expected);
-    expect(decide(policyOf(`rules: {prompt_injection: {${rule}}}`), reportOf({ severity: given }), true).escalated).toEqual(escalated);
+    expect(decided(policyOf(`rules: {prompt_injection: {${rule}}}`), reportOf({ severity: given }), true).escalated).toEqual(escalated);
     expect(judge(rule, given, false)).toBe(given === null ? 'medium by default' : `${given} by reporter`);
   });
 
@@ -85,7 +89,7 @@ describe('how severe it is', () => {
           const policy = policyOf(
             `rules: {data_loss: {${rule.join(', ')}}}\nclasses: {data_loss: {default_severity: ${ofClass ?? 'medium'}}}`,
           );
-          const { severity, escalated, decided_by } = decide(policy, reportOf({ class: 'data_loss', severity: given }), escalating);
+          const { severity, escalated, decided_by } = decided(policy, reportOf({ class: 'data_loss', severity: given }), escalating);
           const word = given ?? ofRule ?? ofClass ?? 'medium';
           const judged = floor ? moreSevere(word, floor) : word;
           expect(severity).toBe(escalating ? moreSevere(judged, to) : judged);
@@ -100,12 +104,12 @@ describe('how severe it is', () => {
 
 describe('what is done', () => {
   it('is what the rule orders, in its order, each on its target', () => {
-    const { actions, proposed, alert, suppressed } = decide(
+    const { actions, proposed, alert, suppressed } = decided(
       builtInPolicy(),
       reportOf({ class: 'manifest_mismatch', evidence: { model_path: '/models/a.gguf' } }),
       false,
     );
-    expect(actions.map(({ action, target }) => [action, targetName(target)])).toEqual([
+    expect(actions.map(({ action, target }) => [action, targetName(target as Target)])).toEqual([
       ['quarantine_model', 'model:/models/a.gguf'],
       ['freeze_agent', 'agent:*'],
     ]);
@@ -121,8 +125,8 @@ describe('what is done', () => {
         fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
         fc.boolean(),
         (name, severity, confidence, escalating) => {
-          const decision = decide(policy, reportOf({ class: name, severity, confidence }), escalating);
-          const plain = decide(policy, reportOf({ class: name }), false);
+          const decision = decided(policy, reportOf({ class: name, severity, confidence }), escalating);
+          const plain = decided(policy, reportOf({ class: name }), false);
           for (const part of ['actions', 'proposed', 'alert', 'suppressed', 'max_holds'] as const)
             expect(decision[part]).toEqual(plain[part]);
         },
@@ -131,13 +135,13 @@ describe('what is done', () => {
   });
 
   it('is only proposed when the rule does not contain by itself, but the alert is raised all the same', () => {
-    const decision = decide(builtInPolicy(), reportOf({ class: 'forbidden_airlock_request' }), false);
+    const decision = decided(builtInPolicy(), reportOf({ class: 'forbidden_airlock_request' }), false);
     expect(decision).toMatchObject({ actions: [], alert: true, suppressed: false });
     expect(names(decision.proposed)).toEqual(['log_alert']);
   });
 
   it('is only proposed, and said to be suppressed, while the policy observes', () => {
-    const decision = decide(
+    const decision = decided(
       policyOf('mode: observe\nrules: {prompt_injection: {auto_contain: true, actions: [freeze_agent]}}'),
       reportOf(),
       false,
@@ -148,44 +152,44 @@ describe('what is done', () => {
 
   it('raises the alert while the policy observes too: an alert commands nobody', () => {
     const policy = policyOf('mode: observe\nrules: {prompt_injection: {auto_contain: true, actions: [freeze_agent, log_alert]}}');
-    expect(decide(policy, reportOf(), false)).toMatchObject({ actions: [], alert: true });
+    expect(decided(policy, reportOf(), false)).toMatchObject({ actions: [], alert: true });
   });
 
   it('suppresses nothing of a rule that would not have contained either', () => {
-    const decision = decide(policyOf('mode: observe\nrules: {prompt_injection: {actions: [freeze_agent]}}'), reportOf(), false);
+    const decision = decided(policyOf('mode: observe\nrules: {prompt_injection: {actions: [freeze_agent]}}'), reportOf(), false);
     expect(decision).toMatchObject({ actions: [], suppressed: false });
   });
 
   it('is nothing for a class without a rule, and nothing for one that nobody knows', () => {
     for (const name of ['prompt_injection', 'never_heard_of', 'constructor', '__proto__']) {
-      const decision = decide(policyOf('rules: {}'), reportOf({ class: name }), false);
+      const decision = decided(policyOf('rules: {}'), reportOf({ class: name }), false);
       expect(decision).toMatchObject({ actions: [], proposed: [], alert: false, suppressed: false, max_holds: 0, severity: 'medium' });
       expect(decision.decided_by).toMatchObject({ rule: null, line: null });
     }
   });
 
   it('is bounded by the rule’s max_holds', () => {
-    expect(decide(policyOf('rules: {prompt_injection: {max_holds: 7}}'), reportOf(), false).max_holds).toBe(7);
-    expect(decide(builtInPolicy(), reportOf(), false).max_holds).toBe(100);
+    expect(decided(policyOf('rules: {prompt_injection: {max_holds: 7}}'), reportOf(), false).max_holds).toBe(7);
+    expect(decided(builtInPolicy(), reportOf(), false).max_holds).toBe(100);
   });
 });
 
 describe('its trace', () => {
   it('names the policy, the rule and its line', () => {
     const policy = policyOf('rules:\n  tool_call_burst: {}\n  prompt_injection: {}');
-    const { decided_by } = decide(policy, reportOf(), false);
+    const { decided_by } = decided(policy, reportOf(), false);
     expect(decided_by).toEqual({ policy_sha256: policy.sha256, rule: 'prompt_injection', line: 4, severity_from: 'default' });
   });
 
   it('has no line where the table is built in', () => {
-    const { decided_by } = decide(builtInPolicy(), reportOf(), false);
+    const { decided_by } = decided(builtInPolicy(), reportOf(), false);
     expect(decided_by).toEqual({ policy_sha256: builtInPolicy().sha256, rule: 'prompt_injection', line: null, severity_from: 'rule' });
   });
 
   it('is the same for the same policy and report, and changes neither', () => {
     const [policy, report] = [builtInPolicy(), reportOf({ evidence: { a: [1, { b: 2 }] } })];
     const before = JSON.stringify(report);
-    expect(decide(policy, report, true)).toEqual(decide(policy, report, true));
+    expect(decided(policy, report, true)).toEqual(decided(policy, report, true));
     expect(JSON.stringify(report)).toBe(before);
   });
 });
@@ -230,27 +234,57 @@ describe('the recorder’s own findings', () => {
 });
 
 describe('contained', () => {
-  const states = (...statuses: ActionStatus[]) => statuses.map((status) => ({ status }) as ActionState);
-  const recorded = policyOf('without_actuator: recorded\nrules: {}');
-  const never = policyOf('without_actuator: never\nrules: {}');
+  const RECORDED = policyOf('without_actuator: recorded\nrules: {}');
+  const NEVER = policyOf('without_actuator: never\nrules: {}');
+  const state = (status: ActionStatus, hold_id: string | null = 'HLD-0') => ({ status, hold_id }) as ActionState;
+  const alerted = state('verified', null);
 
-  it.each<[ActionStatus[], boolean, boolean]>([
-    [[], false, false],
-    [['verified'], true, true],
-    [['recorded'], true, false],
-    [['recorded', 'verified'], true, false],
-    [['verified', 'verified'], true, true],
-    [['failed'], false, false],
-    [['recorded', 'failed'], false, false],
-    [['verified', 'failed'], false, false],
-    [['released'], false, false],
-    [['recorded', 'released'], false, false],
-  ])('%j is reached when what is on record counts: %s, and when it does not: %s', (statuses, ifRecorded, ifNever) => {
-    expect(isContained(recorded, states(...statuses))).toBe(ifRecorded);
-    expect(isContained(never, states(...statuses))).toBe(ifNever);
+  it.each<[string, ActionState[], boolean]>([
+    ['nothing was ordered', [], false],
+    ['an alert is all there was', [alerted], true],
+    ['a hold is verified', [state('verified')], true],
+    ['a hold is enforced', [state('enforced')], true],
+    ['a hold is accepted', [state('accepted')], false],
+    ['a hold is requested', [state('requested')], false],
+    ['a hold waits for approval', [state('awaiting_approval')], false],
+    ['a hold has drifted', [state('enforced'), state('drifted')], false],
+    ['a hold has failed', [state('enforced'), state('failed')], false],
+    ['an action was refused', [state('verified'), state('failed', null)], false],
+    ['one of two holds was released', [state('verified'), state('released')], true],
+    ['one of two holds is being released', [state('enforced'), state('releasing')], true],
+    ['all holds were released', [state('released'), state('expired')], false],
+    ['an alert is all that is left', [alerted, state('released')], false],
+    ['an alert stands beside a hold', [alerted, state('enforced')], true],
+    ['an alert stands beside a hold that is asked for', [alerted, state('requested')], false],
+  ])('when %s: %j is %s', (_, actions, expected) => {
+    expect(isContained(RECORDED, actions)).toBe(expected);
+    expect(isContained(NEVER, actions)).toBe(expected);
+  });
+
+  it.each<[ActionStatus, Record<Policy['contained_when'], boolean>]>([
+    ['verified', { accepted: true, enforced: true, verified: true }],
+    ['enforced', { accepted: true, enforced: true, verified: false }],
+    ['accepted', { accepted: true, enforced: false, verified: false }],
+    ['requested', { accepted: false, enforced: false, verified: false }],
+    ['awaiting_approval', { accepted: false, enforced: false, verified: false }],
+    ['drifted', { accepted: false, enforced: false, verified: false }],
+    ['failed', { accepted: false, enforced: false, verified: false }],
+  ])('%s counts as contained_when says: %j', (status, expected) => {
+    for (const [level, reached] of Object.entries(expected)) {
+      expect(isContained(policyOf(`contained_when: ${level}\nrules: {}`), [alerted, state(status)])).toBe(reached);
+    }
+  });
+
+  it('counts what is only on record as without_actuator says, at every level', () => {
+    for (const level of ['accepted', 'enforced', 'verified']) {
+      const by = (word: string) => policyOf(`contained_when: ${level}\nwithout_actuator: ${word}\nrules: {}`);
+      expect(isContained(by('recorded'), [state('recorded')])).toBe(true);
+      expect(isContained(by('never'), [state('recorded')])).toBe(false);
+      expect(isContained(by('recorded'), [state('recorded'), state('requested')])).toBe(false);
+    }
   });
 });
 
 it('the severities of a decision are ranked as the words are', () => {
-  expect(SEVERITIES.map((severity) => rankOf(decide(builtInPolicy(), reportOf({ severity }), false).severity))).toEqual([1, 2, 3, 4]);
+  expect(SEVERITIES.map((severity) => rankOf(decided(builtInPolicy(), reportOf({ severity }), false).severity))).toEqual([1, 2, 3, 4]);
 });

@@ -6,6 +6,7 @@ import { loadPolicy, parsePolicy } from '../../src/policy/load.ts';
 import { openFolder } from '../support/folder.ts';
 
 const parse = (text: string) => parsePolicy('policy.yaml', text);
+const PLAIN = { target: null, params: {}, ttl_ms: [], if: null, approve: null };
 const top = (more: string) => parse(`version: 1\nrules: {}\n${more}\n`);
 const rule = (written: string) => parse(`version: 1\nrules:\n  prompt_injection: ${written}\n`).rules.get('prompt_injection');
 
@@ -30,7 +31,7 @@ describe('a policy file', () => {
     });
   });
 
-  it.each(['enforce', 'observe'])('may set mode: %s', (mode) => {
+  it.each(['enforce', 'observe', 'approve'])('may set mode: %s', (mode) => {
     expect(top(`mode: ${mode}`).mode).toBe(mode);
   });
 
@@ -50,7 +51,7 @@ describe('a policy file', () => {
     expect(policy.classes.size).toBe(10);
     expect(policy.classes.get('data_exfiltration')).toBe('critical');
     expect(policy.classes.get('prompt_injection')).toBeNull();
-    expect(policy.rules.get('data_exfiltration')).toMatchObject({ actions: ['log_alert'], default_severity: null });
+    expect(policy.rules.get('data_exfiltration')).toMatchObject({ actions: [{ action: 'log_alert' }], default_severity: null });
   });
 });
 
@@ -58,14 +59,14 @@ describe('a rule', () => {
   it('that says nothing contains nothing', () => {
     expect(rule('{}')).toEqual({
       ...{ auto_contain: false, actions: [], default_severity: null, min_severity: null },
-      ...{ dedupe: null, escalate: null, max_holds: 100, line: 3 },
+      ...{ dedupe: null, escalate: null, cooldown_ms: 0, max_holds: 100, gate: [], line: 3 },
     });
   });
 
   it('keeps its actions in the order of the file', () => {
-    expect(rule('{auto_contain: true, actions: [log_alert, force_vault_relock, freeze_agent]}')?.actions).toEqual([
-      ...['log_alert', 'force_vault_relock', 'freeze_agent'],
-    ]);
+    expect(rule('{auto_contain: true, actions: [log_alert, force_vault_relock, freeze_agent]}')?.actions).toEqual(
+      ['log_alert', 'force_vault_relock', 'freeze_agent'].map((action) => ({ action, ...PLAIN })),
+    );
   });
 
   it.each(['low', 'medium', 'high', 'critical'])('may have %s as its default and its floor', (severity) => {
@@ -125,7 +126,7 @@ describe('a version-1 file of the original', () => {
       ['http://h/a', 'https://h/b'],
     ],
   ])('may have an alerting block with %s', (_, alerting, webhooks) => {
-    expect(top(alerting).webhooks).toEqual(webhooks);
+    expect(top(alerting).webhooks).toEqual(webhooks.map((url) => expect.objectContaining({ url, format: 'original', secret: null })));
   });
 
   it('may leave out of a rule whatever it likes, as it always could', () => {

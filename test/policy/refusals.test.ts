@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { ACTION_NAMES } from '../../src/incident/actions.ts';
 import { CLASSES, SEVERITIES } from '../../src/incident/vocabulary.ts';
 import { loadPolicy, parsePolicy } from '../../src/policy/load.ts';
-import { POLICY_KEYS } from '../../src/policy/schema.ts';
+import { PolicyFile } from '../../src/policy/schema.ts';
 import { openFolder } from '../support/folder.ts';
 import { refusalOf } from '../support/refusal.ts';
 
@@ -36,10 +36,10 @@ describe('on top of the file', () => {
     ['version: 1\nrules: []', 'p.yaml:2:1: rules must be a mapping'],
     ['version: 1\nrulse: {}', 'p.yaml:2:1: rulse is not a known key; did you mean "rules"?'],
     ['version: 1\nrules: {}\nMode: observe', 'p.yaml:3:1: Mode is not a known key; did you mean "mode"?'],
-    ['version: 1\nrules: {}\nprotect: []', 'p.yaml:3:1: protect is not a known key'],
+    ['version: 1\nrules: {}\nprotects: []', 'p.yaml:3:1: protects is not a known key; did you mean "protect"?'],
     ['version: 1\nrules: {}\nconstructor: {}', 'p.yaml:3:1: constructor is not a known key'],
-    ['version: 1\nrules: {}\nmode: obsrve', 'p.yaml:3:1: mode must be one of enforce, observe; did you mean "observe"?'],
-    ['version: 1\nrules: {}\nmode: approve', 'p.yaml:3:1: mode must be one of enforce, observe'],
+    ['version: 1\nrules: {}\nmode: obsrve', 'p.yaml:3:1: mode must be one of enforce, observe, approve; did you mean "observe"?'],
+    ['version: 1\nrules: {}\nmode: approved', 'p.yaml:3:1: mode must be one of enforce, observe, approve; did you mean "approve"?'],
     ['version: 1\nrules: {}\nmode: true', 'p.yaml:3:1: mode must be one of enforce, observe'],
     [
       'version: 1\nrules: {}\nwithout_actuator: record',
@@ -84,10 +84,11 @@ describe('a rule', () => {
     ['actions: freeze_agent', '4:5: rules/prompt_injection/actions must be an array'],
     ['actions: [freeze_agnet]', '4:15: rules/prompt_injection/actions/0 must be one of freeze_agent, disable_airlock,'],
     ['actions: [freeze_agnet]', '; did you mean "freeze_agent"?'],
-    ['actions: [log_alert, block_ip]', '4:26: rules/prompt_injection/actions/1 must be one of'],
+    ['actions: [log_alert, blockip]', '4:26: rules/prompt_injection/actions/1 must be one of'],
     ['actions: [log_alert, toString]', '4:26: rules/prompt_injection/actions/1 must be one of'],
     ['actions: [freeze_agent, log_alert, freeze_agent]', '4:40: rules/prompt_injection/actions/2 names freeze_agent a second time'],
-    ['actions: [{action: freeze_agent}]', '4:15: rules/prompt_injection/actions/0 must be one of'],
+    ['actions: [[freeze_agent]]', '4:15: rules/prompt_injection/actions/0 must be an object'],
+    ['actions: [3]', '4:15: rules/prompt_injection/actions/0 must be an object'],
     ['default_severity: banana', `4:5: rules/prompt_injection/default_severity ${SEVERITY}`],
     ['default_severity: hihg', `4:5: rules/prompt_injection/default_severity ${SEVERITY}; did you mean "high"?`],
     ['default_severity: High', '; did you mean "high"?'],
@@ -218,7 +219,7 @@ describe('any mistyped word', () => {
     ['class', CLASSES, (wrong) => `version: 1\nrules:\n  ${wrong}: {}\n`],
     ['action', ACTION_NAMES, (wrong) => `version: 1\nrules:\n  tool_call_burst: {actions: [${wrong}]}\n`],
     ['severity', SEVERITIES, (wrong) => `version: 1\nrules:\n  tool_call_burst: {default_severity: ${wrong}}\n`],
-    ['key', POLICY_KEYS, (wrong) => `version: 1\nrules: {tool_call_burst: {}}\n${wrong}: 1\n`],
+    ['key', Object.keys(PolicyFile.shape), (wrong) => `version: 1\nrules: {tool_call_burst: {}}\n${wrong}: 1\n`],
   ])('%s is refused, and the right one is named', (_, words, file) => {
     fc.assert(
       fc.property(typo(words), ({ word, wrong }) => {

@@ -26,7 +26,7 @@ unauthorized_access       | yes | critical | freeze_agent, force_vault_relock, l
 
 function tableOf({ rules }: Policy): string[] {
   return [...rules].map(([name, { auto_contain, default_severity, actions }]) =>
-    [name, auto_contain ? 'yes' : 'no', default_severity, actions.join(', ')].join(' | '),
+    [name, auto_contain ? 'yes' : 'no', default_severity, actions.map(({ action }) => action).join(', ')].join(' | '),
   );
 }
 

@@ -51,6 +51,10 @@ describe('a hold', () => {
       rule: 'prompt_injection',
       source: 'tool-firewall',
       incident_id: incident.id,
+      status: 'recorded',
+      params: {},
+      actuator: null,
+      expires_at: null,
     });
     expect(incident.containment.actions).toEqual([
       {

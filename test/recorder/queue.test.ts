@@ -361,7 +361,7 @@ describe('a store over its bound', () => {
   });
 
   it('is over it still when it is started again', async () => {
-    await using house = await openTestHouse({ policy: POLICY, env: { STORE_MAX_BYTES: '150000' } });
+    await using house = await openTestHouse({ policy: POLICY, env: { STORE_MAX_BYTES: '300000' } });
     await house.get('/health').expect(200);
     while ((await house.post('/api/v1/incidents/report', ordinary)).status === 201);
     await house.restart();

@@ -122,6 +122,8 @@ describe('the life of an incident', () => {
       note: 'a test',
       resolution: 'false_positive',
       status: 'released',
+      ending: [incident.containment.actions[0]?.hold_id],
+      let_go: [],
       request: null,
     });
   });

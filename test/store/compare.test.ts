@@ -12,6 +12,11 @@ let copies = 0;
 beforeAll(async () => {
   life = await openLife();
   await life.live(fc.sample(deeds(), { seed: 3, numRuns: 3 }).flat());
+  await life.path.adopt(`version: 1
+rules: {prompt_injection: {auto_contain: true, actions: [freeze_agent, {action: block_ip, target: evidence.ip, approve: confidence < 1}]}}
+actuators: {agent: {actions: [freeze_agent], pull: true}}
+`);
+  await life.path.report({ confidence: 0, evidence: { ip: '198.51.100.7' } });
 });
 afterAll(() => life[Symbol.dispose]());
 
@@ -36,17 +41,22 @@ describe('a store and its copy', () => {
   it('are compared in every table there is, and have something in each', () => {
     const { db } = life.path;
     const tables = db.prepare<[], string>(`SELECT name FROM sqlite_master WHERE type = 'table'`).pluck().all();
-    expect(COMPARED.toSorted()).toEqual(tables.toSorted());
-    expect(tables.filter((table) => db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() === undefined)).toEqual([]);
+    // What has to be looked at again is told by no record: it is empty when nothing is under way.
+    expect([...COMPARED, 'unsettled'].toSorted()).toEqual(tables.toSorted());
+    expect(tables.filter((table) => db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() === undefined)).toEqual(['unsettled']);
   });
 
   it('may differ in what is about their machine only', () => {
     expect(
       compareStores(life.database, changed(`UPDATE meta SET value = '9:9:9' WHERE key = 'synced'; UPDATE requests SET n = n + 1000`)),
     ).toEqual([]);
+    expect(compareStores(life.database, changed(`UPDATE holds SET run = 'another', free_at = 1`))).toEqual([]);
     expect(compareStores(life.database, changed(`INSERT INTO tallies VALUES ('gone', 'low', 'open', 0)`))).toEqual([]);
   });
 });
+
+/** In what a store may differ from its copy: the order of requests, and what guards a hold within one run. */
+const OF_THE_MACHINE = ['requests.n', 'holds.run', 'holds.free_at'];
 
 describe('what was changed is named', () => {
   const columns = (table: string) =>
@@ -57,7 +67,7 @@ describe('what was changed is named', () => {
   it('in every column of every table', () => {
     for (const table of COMPARED) {
       for (const { name, pk, type } of columns(table)) {
-        if (pk > 0 || (name === 'n' && table === 'requests')) continue;
+        if (pk > 0 || OF_THE_MACHINE.includes(`${table}.${name}`)) continue;
         const value = type === 'INTEGER' ? `coalesce(${name}, 0) + 1` : type === 'BLOB' ? `x'00'` : `coalesce(${name}, '') || '!'`;
         const where = table === 'meta' ? `key = 'verifier_key'` : 'true';
         const row = `rowid = (SELECT max(rowid) FROM ${table})`;

@@ -10,7 +10,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['incident/'],
   ['store/', 'policy/', 'access/'],
   ['recorder/'],
-  ['ledger/'],
+  ['ledger/', 'delivery/'],
   ['observers/', 'config.ts'],
   ['http/', 'cli/'],
   ['house.ts'],
@@ -19,11 +19,13 @@ export const FLOORS: readonly (readonly string[])[] = [
 
 /** What may touch no file, socket, clock, chance or process, and import at run time only what may not either. */
 const PURE = [
-  ...['policy/decide.ts', 'policy/escalate.ts', 'policy/dedupe.ts', 'policy/built-in.ts', 'policy/policy.ts', 'policy/schema.ts'],
+  ...['delivery/backoff.ts', 'delivery/breaker.ts', 'delivery/outcome.ts', 'delivery/notice-event.ts'],
   ...['input/bounds.ts', 'input/text.ts', 'input/shape.ts', 'audit/record.ts', 'store/migrations.ts'],
   ...['access/rate.ts', 'access/roles.ts', 'access/token.ts', 'errors.ts', 'version.ts'],
 ];
-const isPure = (path: string) => PURE.includes(path) || path.startsWith('incident/');
+/** What reads the files of a policy. */
+const READS_FILES = ['policy/load.ts', 'policy/secrets.ts'];
+const isPure = (path: string) => PURE.includes(path) || path.startsWith('incident/') || (path.startsWith('policy/') && !READS_FILES.includes(path));
 
 /** Packages that compute and do nothing else; of node:crypto only hashes. */
 const PURE_PACKAGES: Record<string, readonly string[] | 'all'> = { zod: 'all', 'node:crypto': ['createHash', 'hash'] };

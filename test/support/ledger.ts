@@ -10,11 +10,12 @@ import { builtInPolicy } from '../../src/policy/built-in.ts';
 import { type Ledger, createLedger } from '../../src/ledger/ledger.ts';
 import { openLog } from '../../src/ledger/log-opening.ts';
 import { openingChange } from '../../src/recorder/opening.ts';
+import { createBell } from '../../src/recorder/bell.ts';
 import { createQueue } from '../../src/recorder/queue.ts';
 import { type Recorder, createRecorder } from '../../src/recorder/recorder.ts';
-import type { Reported } from '../../src/recorder/occurrence.ts';
+import type { Reported } from '../../src/recorder/judged.ts';
 import { createRoom } from '../../src/recorder/room.ts';
-import type { Changed } from '../../src/recorder/steps.ts';
+import type { Changed } from '../../src/recorder/incident-change.ts';
 import { openReserve } from '../../src/store/reserve.ts';
 import { type Store, openStore } from '../../src/store/store.ts';
 import { aReport, createClock } from './house.ts';
@@ -113,7 +114,7 @@ export function openLedgerHouse({
     const onBroken = (error: unknown) => {
       throw error;
     };
-    const queue = createQueue({ ...parts, policy: builtInPolicy(), room, onCommit, onBroken });
+    const queue = createQueue({ ...parts, policy: builtInPolicy(), bell: createBell(), room, onCommit, onBroken });
     const recorder = createRecorder({ queue, log: own });
     const opening = { ...opened, software: 'test', origin: opened.key.name, verifierKey: key, policy: builtInPolicy(), tokens: [] };
     await queue.submit(openingChange(opening, own));

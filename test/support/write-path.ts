@@ -12,11 +12,13 @@ import { parseReport } from '../../src/incident/report.ts';
 import { builtInPolicy } from '../../src/policy/built-in.ts';
 import { parsePolicy } from '../../src/policy/load.ts';
 import type { Caller } from '../../src/recorder/caller.ts';
+import { createBell } from '../../src/recorder/bell.ts';
+import { type Due, createDue } from '../../src/recorder/due.ts';
 import { type Queue, type QueueParts, createQueue } from '../../src/recorder/queue.ts';
 import { type Room, createRoom } from '../../src/recorder/room.ts';
 import { type Recorder, createRecorder } from '../../src/recorder/recorder.ts';
-import type { Reported } from '../../src/recorder/occurrence.ts';
-import type { Changed, StepRequest } from '../../src/recorder/steps.ts';
+import type { Reported } from '../../src/recorder/judged.ts';
+import type { Changed, StepRequest } from '../../src/recorder/incident-change.ts';
 import { openReserve } from '../../src/store/reserve.ts';
 import type { Transaction } from '../../src/store/store.ts';
 import { type Store, openStore } from '../../src/store/store.ts';
@@ -30,6 +32,8 @@ export interface WritePath extends Disposable {
   readonly store: Store;
   readonly queue: Queue;
   readonly room: Room;
+  /** What a start and each second do. */
+  readonly due: Due;
   readonly recorder: Recorder;
   readonly log: Log;
   readonly clock: ReturnType<typeof createClock>;
@@ -52,7 +56,7 @@ export interface WritePath extends Disposable {
 
 export interface WritePathOptions {
   /** Text of a policy file; none = the built-in table. */
-  policy?: string;
+  policy?: string | undefined;
   maxBytes?: number;
   /** Of the reserve, which nobody builds unless the test does; 0 unless another size is given. */
   reserveBytes?: number;
@@ -74,24 +78,7 @@ export function openWritePath({
   const clock = createClock();
   const logged: WritePath['logged'] = [];
   const log = createLog({ level: 'debug', journal: false, write: (line) => logged.push(JSON.parse(line)) });
-  const open = (text: string | undefined) => {
-    const reserve = openReserve(`${path}.reserve`, reserveBytes);
-    const store = openStore(path, reserve);
-    const room = createRoom({ reserve, usedBytes: store.usedBytes(), maxBytes, log });
-    const queue = createQueue({
-      store: { ...store, transaction: around(store.transaction) },
-      policy: text === undefined ? builtInPolicy() : parsePolicy('policy.yaml', text),
-      now: clock.now,
-      room,
-      onCommit: options.onCommit ?? (() => {}),
-      onBroken:
-        options.onBroken ??
-        ((error) => {
-          throw error;
-        }),
-    });
-    return { store, queue, room, recorder: createRecorder({ queue, log }) };
-  };
+  const open = (text: string | undefined) => openOn(path, { policy: text, maxBytes, reserveBytes, around, clock, log, ...options });
   let parts = open(policy);
   let db: Database.Database | null = null;
   const request = (id: string, more: Partial<StepRequest>): StepRequest => ({
@@ -99,6 +86,7 @@ export function openWritePath({
     ...more,
   });
   const close = () => {
+    parts.due.close();
     db?.close();
     db = null;
     parts.store.close();
@@ -113,6 +101,9 @@ export function openWritePath({
     },
     get room() {
       return parts.room;
+    },
+    get due() {
+      return parts.due;
     },
     get recorder() {
       return parts.recorder;
@@ -145,6 +136,38 @@ export function openWritePath({
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+interface OpenOptions extends WritePathOptions {
+  clock: Pick<ReturnType<typeof createClock>, 'now' | 'monotonic'>;
+  log: Log;
+}
+
+/** The write path on a database that is there, or is made. Its store is to be closed, and what is due stopped. */
+export function openOn(
+  path: string,
+  { policy, maxBytes = 2 ** 31, reserveBytes = 0, around = (own) => own, clock, log, ...options }: OpenOptions,
+) {
+  const bell = createBell();
+  const reserve = openReserve(`${path}.reserve`, reserveBytes);
+  const store = openStore(path, reserve);
+  const room = createRoom({ reserve, usedBytes: store.usedBytes(), maxBytes, log });
+  const queue = createQueue({
+    store: { ...store, transaction: around(store.transaction) },
+    policy: policy === undefined ? builtInPolicy() : parsePolicy('policy.yaml', policy),
+    now: clock.now,
+    monotonic: clock.monotonic,
+    bell,
+    room,
+    onCommit: options.onCommit ?? (() => {}),
+    onBroken:
+      options.onBroken ??
+      ((error) => {
+        throw error;
+      }),
+  });
+  const due = createDue({ queue, store, bell, triedOf: () => null, log, now: clock.now });
+  return { store, queue, room, due, recorder: createRecorder({ queue, log }) };
 }
 
 /** A policy of one rule for prompt_injection, written as YAML's flow form; `more` stands above the rules. */

@@ -9,10 +9,12 @@ import type { Policy } from '../../policy/policy.ts';
 import { callerOf } from '../../recorder/caller.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { Refusals } from '../../recorder/refusals.ts';
+import { askedBy } from '../asking.ts';
 import { MAX_BODY_BYTES, announced, parseJson, tooLarge } from '../body.ts';
 import type { KnownCall, Route } from '../guard.ts';
-import { markOf, traceIdOf } from '../headers.ts';
+import { traceIdOf } from '../headers.ts';
 import { linesOf } from '../lines.ts';
+import { type AwaitOutcome, isContainmentOver, patienceOf } from '../outcome.ts';
 import type { Pace } from '../pace.ts';
 import { SECURITY_HEADERS, refusalFor } from '../problem.ts';
 import { NDJSON, incidentReply, raw } from '../reply.ts';
@@ -26,9 +28,12 @@ export interface ReportParts {
   policy: () => Policy;
   pace: Pace;
   refusals: Pick<Refusals, 'denied'>;
+  awaitOutcome: AwaitOutcome;
+  /** How long the answer to a report waits for its containment, where the reporter says nothing of it. Milliseconds. */
+  wait_ms: number;
 }
 
-export function reportRoutes({ recorder, policy, pace, refusals }: ReportParts): Route[] {
+export function reportRoutes({ recorder, policy, pace, refusals, awaitOutcome, wait_ms }: ReportParts): Route[] {
   /** @throws RecorderError "malformed_body", "invalid_report", "forbidden" */
   function read(bytes: Buffer, token: Token): Report {
     const report = parseReport(parseJson(bytes));
@@ -42,12 +47,16 @@ export function reportRoutes({ recorder, policy, pace, refusals }: ReportParts):
     throw new RecorderError('forbidden', `the token ${token.name} may not report this source or class`);
   }
 
-  async function one({ incoming, body, token, path }: KnownCall): Promise<Response> {
-    const mark = markOf(incoming.headers, token.name, path, body);
+  async function one(call: KnownCall): Promise<Response> {
+    const { incoming, body, token } = call;
+    const patience = patienceOf(call, wait_ms);
+    const { caller, mark } = askedBy(call);
     const report = read(body, token);
     const traced = report.trace_id === null ? { ...report, trace_id: traceIdOf(incoming.headers) } : report;
-    const done = await recorder.report(traced, callerOf(token), mark);
-    return incidentReply(done, done.how === 'new' ? 201 : 200, done.receipt, done.how === 'replayed');
+    const done = await recorder.report(traced, caller, mark);
+    const { kept, headers } = await awaitOutcome(call, done, patience, isContainmentOver);
+    const { how, receipt } = done;
+    return incidentReply(kept, { receipt, replayed: how === 'replayed', status: how === 'new' ? 201 : 200, headers });
   }
 
   /** The answer to one line of a batch, whatever comes of it: a bad one spoils only itself. None for an empty line. */

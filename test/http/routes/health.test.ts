@@ -16,7 +16,7 @@ describe('health', () => {
       total_incidents: 0,
       checks: {
         ...{ store: 'ok', audit: expect.stringMatching(/^(verifying|ok)$/), witness: 'none', policy: 'built_in' },
-        ...{ disk: 'ok', outbox: 'none', containment: 'unverified' },
+        ...{ disk: 'ok', outbox: 'none', containment: 'unverified', notices: 'none' },
       },
     });
   });
@@ -56,7 +56,7 @@ describe('health', () => {
     expect((await house.http.get(path).expect(200)).body).toEqual({ status: 'ok' });
     for (const query of ['?verbose', '?verbose=1', '?verbose=']) {
       const { body } = await house.http.get(path + query).expect(200);
-      expect(Object.keys(body.checks).sort()).toEqual(['audit', 'containment', 'disk', 'outbox', 'policy', 'store', 'witness']);
+      expect(Object.keys(body.checks).sort()).toEqual(['audit', 'containment', 'disk', 'notices', 'outbox', 'policy', 'store', 'witness']);
     }
     expect((await house.http.get(`${path}?verbos`).expect(400)).body.detail).toContain('did you mean "verbose"');
   });

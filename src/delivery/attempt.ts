@@ -1,0 +1,80 @@
+// One attempt to have an actuator do what a command says: never rejects, whatever the actuator does.
+
+import type { Command } from '../incident/command.ts';
+import type { Evidence } from '../incident/report.ts';
+import type { Severity } from '../incident/vocabulary.ts';
+import type { Actuator } from '../policy/policy.ts';
+import type { Answer, Ask } from './ask.ts';
+import { type Background, type Order, type Secret, letterOf } from './dialect.ts';
+import { type Outcome, outcomeOf } from './outcome.ts';
+
+/** What is read about a command beside itself. */
+export interface Facts {
+  /** The incidents that own a hold now: how many, and the ids of the first `limit`. */
+  owners(hold: number, limit: number): { count: number; ids: string[] };
+  /** By its id. */
+  incident(id: string): { readonly class: string; readonly severity: Severity; readonly evidence: Evidence | null } | null;
+}
+
+/** A push actuator as it is in force now, with what opens its door. */
+export interface Aim {
+  readonly actuator: Actuator & { readonly push: NonNullable<Actuator['push']> };
+  readonly secret: Secret;
+}
+
+export interface AttemptParts {
+  facts: Facts;
+  ask: (what: Ask, giveUp?: AbortSignal) => Promise<Answer>;
+  now: () => Date;
+}
+
+/** The longest that one attempt may take, whatever the deadline of its actuator. */
+const LONGEST_MS = 10_000;
+const SHORTEST_MS = 1000;
+const NAMED_INCIDENTS = 100;
+
+/** @param n which attempt it is, from 1 */
+export async function attempt(
+  command: Command,
+  n: number,
+  { actuator, secret }: Aim,
+  parts: AttemptParts,
+  giveUp: AbortSignal,
+): Promise<Outcome> {
+  const { facts, ask, now } = parts;
+  const at = now();
+  const { op, incident_id } = command;
+  try {
+    const letter = letterOf(actuator.dialect, orderOf(command, n, facts), () => backgroundOf(incident_id, facts), secret, at);
+    if (!letter) return { result: { status: 'unsupported', evidence: null, error: `its dialect has no word for ${op} ${command.action}` } };
+    const timeout_ms = timeoutOf(command, actuator, at);
+    const answer = await ask({ method: 'POST', address: actuator.push, ...letter, timeout_ms }, giveUp);
+    return outcomeOf(op, actuator.dialect, answer);
+  } catch (error) {
+    return { again: error instanceof Error ? error.message : 'it cannot be asked', after_ms: null };
+  }
+}
+
+/** What is left until its deadline, but at least a second, and no longer than any attempt. */
+function timeoutOf({ deadline_at, overdue }: Command, { deadline_ms }: Actuator, at: Date): number {
+  const longest = Math.min(deadline_ms, LONGEST_MS);
+  return overdue ? longest : Math.min(longest, Math.max(SHORTEST_MS, Date.parse(deadline_at) - at.getTime()));
+}
+
+/** A command as the `n`-th attempt at it is told. */
+export function orderOf(command: Command, n: number, facts: Facts): Order {
+  const { id, op, hold, action, target, params, hold_id, incident_id, reason, created_at, expires_at, deadline_at, seq } = command;
+  const owners = facts.owners(hold, NAMED_INCIDENTS);
+  // A release is given when nobody owns the hold any more.
+  const incidents = owners.count > 0 ? owners : { count: 1, ids: [incident_id] };
+  return {
+    ...{ id, op, action, target, params, hold_id, incident_id, incidents, reason, attempt: n, created_at, expires_at },
+    ...{ deadline: deadline_at, drill: false, seq },
+  };
+}
+
+function backgroundOf(incident_id: string, facts: Facts): Background {
+  const incident = facts.incident(incident_id);
+  const name = incident?.evidence?.['model_name'];
+  return { class: incident?.class ?? 'unknown', model_name: typeof name === 'string' ? name : '' };
+}

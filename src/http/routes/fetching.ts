@@ -1,0 +1,48 @@
+// GET /api/v1/actuators/{name}/commands: the commands that are open for an actuator, fetched by itself, with a wait for the next.
+
+import type { Delivery } from '../../delivery/delivery.ts';
+import type { Command } from '../../incident/command.ts';
+import type { Policy } from '../../policy/policy.ts';
+import type { Refusals } from '../../recorder/refusals.ts';
+import type { Store } from '../../store/store.ts';
+import { ACTUATOR } from '../acting.ts';
+import type { KnownCall, Route } from '../guard.ts';
+import { MAX_WAIT_S } from '../headers.ts';
+import { parametersOf, wholeNumber } from '../query.ts';
+import { json } from '../reply.ts';
+import type { WaitingRoom } from '../waiting.ts';
+import { actingFor } from './actuators.ts';
+
+export interface FetchingParts {
+  store: { readonly commands: Pick<Store['commands'], 'open'> };
+  policy: () => Policy;
+  refusals: Pick<Refusals, 'denied'>;
+  waiting: WaitingRoom;
+  delivery: Pick<Delivery, 'view'>;
+  /** A command as it is sent to those who are sent theirs: the `data` of the standard dialect. */
+  toldTo: (command: Command, attempt: number) => unknown;
+}
+
+/** Commands in one answer. */
+const MAX_COMMANDS = 100;
+
+export function fetchingRoutes({ store, policy, refusals, waiting, delivery, toldTo }: FetchingParts): Route[] {
+  async function fetchCommands(call: KnownCall): Promise<Response> {
+    const parameters = parametersOf(call.url, ['after', 'wait']);
+    const after = wholeNumber(parameters, 'after', 0, Number.MAX_SAFE_INTEGER) ?? 0;
+    const seconds = wholeNumber(parameters, 'wait', 0, MAX_WAIT_S) ?? 0;
+    const name = actingFor(call, { policy, refusals });
+    let found: readonly Command[] = [];
+    await waiting.until({
+      ...{ who: name, topic: `actuator ${name}`, ms: seconds * 1000, outgoing: call.outgoing },
+      look() {
+        found = store.commands.open(name, after, MAX_COMMANDS);
+        return found.length > 0 || Infinity;
+      },
+    });
+    const commands = found.map((command) => toldTo(command, (delivery.view(command.id)?.attempts ?? command.attempts) + 1));
+    return json({ commands, after: found.at(-1)?.seq ?? after });
+  }
+
+  return [{ method: 'GET', path: `/api/v1/actuators/${ACTUATOR}/commands`, for: 'actuate', handle: fetchCommands }];
+}

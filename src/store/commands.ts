@@ -1,0 +1,181 @@
+// Commands as rows: the outbox. What is open is still to be delivered, in the order of its seq.
+
+import type { Command, CommandOp, CommandReason, CommandStatus, Params } from '../incident/command.ts';
+import type { Target, TargetType } from '../incident/actions.ts';
+import type { Evidence } from '../incident/report.ts';
+import type { Db } from './database.ts';
+import type { Time } from './time.ts';
+
+interface Row {
+  seq: number;
+  id: string;
+  op: CommandOp;
+  hold: number;
+  hold_id: string;
+  action: string;
+  target_type: TargetType;
+  target_id: string;
+  params: string;
+  expires_at: string | null;
+  incident_id: string;
+  actuator: string;
+  reason: CommandReason;
+  status: CommandStatus;
+  overdue: number;
+  open: number;
+  created_at: string;
+  not_before: string;
+  deadline_at: string;
+  attempts: number;
+  error: string | null;
+  evidence: string | null;
+  completed_at: string | null;
+}
+
+/** What is kept of a command itself; the rest of it is its hold's. */
+export type CommandEntry = Omit<Command, 'hold_id' | 'action' | 'target' | 'params' | 'expires_at'>;
+
+/** What can become of a command. */
+export type CommandChange = Pick<Command, 'status' | 'overdue' | 'open' | 'attempts' | 'error' | 'evidence' | 'completed_at'>;
+
+/** When a command may be sent, and when it is overdue, by the monotonic clock of one run of the service. */
+interface Guard {
+  readonly run: string;
+  /** Monotonic milliseconds of that run. */
+  readonly free_at: number;
+  readonly late_at: number;
+}
+
+export interface CommandFilter {
+  readonly actuator?: string | null;
+  readonly status?: readonly CommandStatus[] | null;
+  /** By its seq. */
+  readonly hold?: number | null;
+}
+
+export interface Commands {
+  byId(id: string): Command | null;
+  bySeq(seq: number): Command | null;
+  /** Without a guard it is judged by the wall clock, and by how long the service has been running. */
+  insert(command: CommandEntry, guard?: Guard | null): void;
+  change(command: number, to: CommandChange): void;
+  /** What is to be delivered to an actuator now, behind `after`, oldest first. */
+  open(actuator: string, after: number, limit: number): Command[];
+  /** Commands of a hold that have no end yet, or are overdue and still tried; oldest first. */
+  openOf(hold: number): Command[];
+  /** The last command of a hold. */
+  lastOf(hold: number): Command | null;
+  /** When an action was last commanded on a target; null = never. */
+  lastApplied(action: string, target: Target): string | null;
+  /** Those that were not to be sent yet, and are now; to be freed. */
+  ripe(time: Time, limit: number): Command[];
+  free(command: number): void;
+  /** Those without an end whose time is over, the earliest first. */
+  due(time: Time, limit: number): Command[];
+  /** Newest first, before `before`. */
+  list(filter: CommandFilter, before: number, limit: number): Command[];
+  /** Whether some command had no end in time and is still tried. */
+  hasOverdue(): boolean;
+}
+
+const SELECT = `SELECT c.*, h.id AS hold_id, h.action, h.target_type, h.target_id, h.params, h.expires_at
+  FROM commands c JOIN holds h ON h.seq = c.hold WHERE`;
+
+export function createCommands(db: Db): Commands {
+  const byId = db.prepare<[string], Row>(`${SELECT} c.id = ?`);
+  const bySeq = db.prepare<[number], Row>(`${SELECT} c.seq = ?`);
+  const insert = db.prepare(`INSERT INTO commands (seq, id, op, hold, incident_id, actuator, reason, status, overdue, open, created_at,
+    not_before, deadline_at, attempts, error, evidence, completed_at, held, run, free_at, late_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const change = db.prepare(
+    'UPDATE commands SET status = ?, overdue = ?, open = ?, attempts = ?, error = ?, evidence = ?, completed_at = ? WHERE seq = ?',
+  );
+  const open = db.prepare<[string, number, number], Row>(
+    `${SELECT} c.open = 1 AND c.held = 0 AND c.actuator = ? AND c.seq > ? ORDER BY c.seq LIMIT ?`,
+  );
+  const openOf = db.prepare<[number], Row>(`${SELECT} c.hold = ? AND (c.open = 1 OR c.status = 'accepted') ORDER BY c.seq`);
+  const lastOf = db.prepare<[number], Row>(`${SELECT} c.hold = ? ORDER BY c.seq DESC LIMIT 1`);
+  const lastApplied = db
+    .prepare<[string, string, string], string>(
+      `SELECT c.created_at FROM holds h JOIN commands c ON c.hold = h.seq
+       WHERE h.action = ? AND h.target_type = ? AND h.target_id = ? AND c.op = 'apply' ORDER BY h.seq DESC, c.seq DESC LIMIT 1`,
+    )
+    .pluck();
+  const ripe = db.prepare<[object], Row>(
+    `${SELECT} c.open = 1 AND c.held = 1 AND ${isOver('free_at', 'not_before')} ORDER BY c.not_before LIMIT :limit`,
+  );
+  const free = db.prepare<[number]>('UPDATE commands SET held = 0 WHERE seq = ?');
+  const due = db.prepare<[object], Row>(
+    `${SELECT} c.status IN ('pending', 'accepted') AND ${isOver('late_at', 'deadline_at')} ORDER BY c.deadline_at LIMIT :limit`,
+  );
+  const list = db.prepare<[object], Row>(`${SELECT} c.seq < :before
+    AND (:actuator IS NULL OR c.actuator = :actuator)
+    AND (:status IS NULL OR c.status IN (SELECT value FROM json_each(:status)))
+    AND (:hold IS NULL OR c.hold = :hold) ORDER BY c.seq DESC LIMIT :limit`);
+  const anyOverdue = db.prepare<[], number>('SELECT 1 FROM commands WHERE open = 1 AND overdue = 1 LIMIT 1').pluck();
+  const one = (row: Row | undefined) => (row ? commandOf(row) : null);
+  return {
+    byId: (id) => one(byId.get(id)),
+    bySeq: (seq) => one(bySeq.get(seq)),
+    insert: (command, guard = null) =>
+      void insert.run(
+        ...entryOf(command),
+        ...[Number(command.not_before > command.created_at), guard?.run ?? null, guard?.free_at ?? null, guard?.late_at ?? null],
+      ),
+    change: (command, { status, overdue, open: isOpen, attempts, error, evidence, completed_at }) =>
+      void change.run(status, Number(overdue), Number(isOpen), attempts, error, jsonOf(evidence), completed_at, command),
+    open: (actuator, after, limit) => open.all(actuator, after, limit).map(commandOf),
+    openOf: (hold) => openOf.all(hold).map(commandOf),
+    lastOf: (hold) => one(lastOf.get(hold)),
+    lastApplied: (action, { type, id }) => lastApplied.get(action, type, id) ?? null,
+    ripe: (time, limit) => ripe.all({ ...time, limit }).map(commandOf),
+    free: (command) => void free.run(command),
+    due: (time, limit) => due.all({ ...time, limit }).map(commandOf),
+    list: ({ actuator = null, hold = null, status = null }, before, limit) =>
+      list.all({ before, limit, hold, actuator, status: status && JSON.stringify(status) }).map(commandOf),
+    hasOverdue: () => anyOverdue.get() !== undefined,
+  };
+}
+
+/** By the guard in the run that made it; in a later one by the wall clock, or when as long has passed since the start: clocks are set. */
+function isOver(guard: string, instant: string): string {
+  const length = `(unixepoch(c.${instant}, 'subsec') - unixepoch(c.created_at, 'subsec')) * 1000`;
+  return `CASE WHEN c.run = :run THEN c.${guard} <= :monotonic ELSE c.${instant} <= :now OR ${length} <= :elapsed END`;
+}
+
+function entryOf(command: CommandEntry): (string | number | null)[] {
+  const { seq, id, op, hold, incident_id, actuator, reason, status, overdue, created_at, not_before, deadline_at } = command;
+  return [
+    ...[
+      seq,
+      id,
+      op,
+      hold,
+      incident_id,
+      actuator,
+      reason,
+      status,
+      Number(overdue),
+      Number(command.open),
+      created_at,
+      not_before,
+      deadline_at,
+    ],
+    ...[command.attempts, command.error, jsonOf(command.evidence), command.completed_at],
+  ];
+}
+
+function jsonOf(evidence: Evidence | null): string | null {
+  return evidence && JSON.stringify(evidence);
+}
+
+function commandOf({ target_type, target_id, params, overdue, open, evidence, ...row }: Row): Command {
+  return {
+    ...row,
+    target: { type: target_type, id: target_id },
+    params: JSON.parse(params) as Params,
+    overdue: overdue === 1,
+    open: open === 1,
+    evidence: evidence === null ? null : (JSON.parse(evidence) as Evidence),
+  };
+}
