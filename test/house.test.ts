@@ -179,7 +179,7 @@ describe('a planted fault is found', () => {
   });
 
   it('a pure file that was renamed', () => {
-    expect(find('pureFilesAreThere', {})).toContain('policy/decide.ts is not there');
+    expect(find('pureFilesAreThere', {})).toContain('access/rate.ts is not there');
   });
 
   it.each([

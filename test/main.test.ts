@@ -74,7 +74,7 @@ describe('the program refuses to start', () => {
     [
       'with a malformed file of tokens',
       (folder) => ({ TOKENS_PATH: folder.file('ts', 'version: 1\ntokens:\n  - {name: a, role: reportr}\n') }),
-      'ts:3:15: tokens/0/role must be one of reporter, reader, operator, admin; did you mean "reporter"?',
+      'ts:3:15: tokens/0/role must be one of reporter, reader, operator, admin, actuator; did you mean "reporter"?',
     ],
     [
       'with a bad policy',

@@ -15,8 +15,8 @@ export interface ReplayOptions {
   readonly json: boolean;
 }
 
-/** Some 200 MB at the very worst, whatever the size of the log. */
-const BOUNDS: Bounds = { incidents: 100_000, holds: 100_000, windows: 20_000, targets: 200_000 };
+/** Some 100 MB at the very worst, whatever the size of the log. */
+const BOUNDS: Bounds = { incidents: 25_000, holds: 25_000, windows: 2500, targets: 100_000 };
 /** Longer than any head of a record with its type. */
 const HEAD_LENGTH = 160;
 const SHOWN = 20;

@@ -122,7 +122,7 @@ export function createLane(parts: LaneParts): Lane {
       soon();
     },
     view(id) {
-      const entry = window.entries.values().find((each) => each.id === id);
+      const entry = window.entryOf(id);
       if (!entry) return null;
       const wait = Math.max(0, entry.due_at - monotonic());
       const next = entry.state === 'waiting' ? new Date(now().getTime() + wait).toISOString() : null;

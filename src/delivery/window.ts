@@ -41,6 +41,8 @@ export interface Entry {
 
 export interface Window {
   readonly entries: ReadonlyMap<number, Entry>;
+  /** Of a command, by its id; null when it is not in memory. */
+  entryOf(id: string): Entry | null;
   /** There is something new in the table. */
   look(): void;
   /** What is overdue and not in memory is to be looked for in the whole table. */
@@ -60,6 +62,7 @@ const LAPS = 2;
 /** @param places for those that are within their deadline, and as many again for those that are overdue */
 export function createWindow(outbox: Outbox, actuator: string, places = 500): Window {
   const entries = new Map<number, Entry>();
+  const byId = new Map<string, Entry>();
   /** All up to this was read once. */
   let tail = 0;
   let isNew = true;
@@ -67,6 +70,16 @@ export function createWindow(outbox: Outbox, actuator: string, places = 500): Wi
   let swept = 0;
   /** How often the end is still to be reached. */
   let laps = 0;
+
+  function add(entry: Entry): void {
+    entries.set(entry.seq, entry);
+    byId.set(entry.id, entry);
+  }
+
+  function drop({ seq, id }: Entry): void {
+    entries.delete(seq);
+    byId.delete(id);
+  }
 
   function count(overdue: boolean): number {
     let n = 0;
@@ -81,7 +94,7 @@ export function createWindow(outbox: Outbox, actuator: string, places = 500): Wi
       if (entries.has(command.seq)) continue;
       // One that is overdue and has no place comes with a sweep.
       if (command.overdue && room <= 0) laps = LAPS;
-      else entries.set(command.seq, entryOf(command, now));
+      else add(newEntry(command, now));
       room -= Number(command.overdue);
     }
     tail = page.at(-1)?.seq ?? tail;
@@ -96,7 +109,7 @@ export function createWindow(outbox: Outbox, actuator: string, places = 500): Wi
       if (command.seq > tail) break;
       swept = command.seq;
       if (!command.overdue || entries.has(command.seq)) continue;
-      entries.set(command.seq, entryOf(command, now));
+      add(newEntry(command, now));
       room -= 1;
     }
     if (page.length === PAGE && swept < tail) return;
@@ -106,6 +119,7 @@ export function createWindow(outbox: Outbox, actuator: string, places = 500): Wi
 
   return {
     entries,
+    entryOf: (id) => byId.get(id) ?? null,
     look: () => void (isNew = true),
     sweep: () => void (laps = LAPS),
     fill(now) {
@@ -116,15 +130,15 @@ export function createWindow(outbox: Outbox, actuator: string, places = 500): Wi
       }
       return true;
     },
-    drop: ({ seq }) => void entries.delete(seq),
+    drop,
     putBack(entry) {
-      entries.delete(entry.seq);
-      if (!entry.overdue || count(true) < places - 1) entries.set(entry.seq, entry);
+      drop(entry);
+      if (!entry.overdue || count(true) < places - 1) add(entry);
     },
   };
 }
 
-function entryOf({ seq, id, op, incident_id, action, target, attempts, overdue }: Command, now: number): Entry {
+function newEntry({ seq, id, op, incident_id, action, target, attempts, overdue }: Command, now: number): Entry {
   return {
     ...{ seq, id, key: `${action}\0${target.type}\0${target.id}`, op, incident_id, state: 'waiting', overdue, attempts, tried: false },
     ...{ due_at: now, firm: false, last_tried: -Infinity, error: null, result: null, refusals: 0, urgent: null },

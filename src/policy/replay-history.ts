@@ -6,7 +6,7 @@ import { isRefused } from '../incident/containment.ts';
 import { isWanted } from '../incident/hold.ts';
 import type { Recorded } from '../incident/recorded.ts';
 import type { ReplayedHold, ReplayedHolds } from './replay-holds.ts';
-import { type ReplayedIncidents, keepOrdered } from './replay-incidents.ts';
+import { type ReplayedIncidents, keepOrdered, keepRefused } from './replay-incidents.ts';
 import { keyOf } from './replay-record.ts';
 
 type Of<T extends EventType> = Extract<Recorded, { type: T }>;
@@ -59,7 +59,7 @@ function adopt(id: string, actions: readonly Ordered[], ts: string, incidents: R
     const by = { rule: unresolved.class, source: unresolved.source, owner: id, waiting: status === 'awaiting_approval', ts };
     const hold = hold_id === null ? null : order(holds, key, { ...by, expires_at: joined ? ts : (opens?.expires_at ?? null) });
     if (unresolved.now) keepOrdered(unresolved.now, key, hold);
-    if (unresolved.now && isRefused(ordered)) unresolved.now.refused.add(action);
+    if (unresolved.now && isRefused(ordered)) keepRefused(unresolved.now, action);
   }
 }
 
@@ -94,7 +94,7 @@ function keepActions(id: string, actions: readonly Ordered[], incidents: Replaye
   if (!incident) return;
   for (const action of actions.filter(({ status }) => isWanted(status))) {
     keepOrdered(incident, keyOf(action.action, action.target), action.hold_id === null ? null : holds.owned(action.hold_id, id));
-    if (isRefused(action)) incident.refused.add(action.action);
+    if (isRefused(action)) keepRefused(incident, action.action);
   }
 }
 

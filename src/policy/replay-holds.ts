@@ -1,6 +1,6 @@
 // The holds that a candidate policy would have had, as far as its rules bound them: told by the history and by its own orders. Pure.
 
-import { type Memory, createMemory } from './replay-memory.ts';
+import { type Memory, createMemory, oneMore } from './replay-memory.ts';
 
 /** What is ordered by a candidate. */
 export interface HoldOrder {
@@ -24,7 +24,8 @@ export interface HoldOrder {
 /** A hold as the candidate would have it. */
 export interface ReplayedHold {
   readonly by: string;
-  readonly owners: Set<string>;
+  /** Incidents of the history; no more than 256. */
+  owners: readonly string[];
   readonly adopted: boolean;
   /** For an operator's word. */
   waiting: boolean;
@@ -54,12 +55,10 @@ export interface ReplayedHolds {
   isOver(key: string, hold: ReplayedHold, now: number): boolean;
   /** An incident of the history was resolved. */
   resolved(): void;
-  /** One more incident would have owned these. */
-  own(holds: Iterable<ReplayedHold>, owner: string): void;
+  /** One more incident would have owned these; null stands for what has no hold. */
+  own(holds: readonly (ReplayedHold | null)[], owner: string): void;
   readonly forgotten: number;
 }
-
-const MAX_OWNERS = 256;
 
 /** @param isOpen whether an incident of the history is not resolved yet */
 export function createReplayedHolds(max: number, isOpen: (incident: string) => boolean): ReplayedHolds {
@@ -97,7 +96,7 @@ export function createReplayedHolds(max: number, isOpen: (incident: string) => b
   function live(key: string, now: number): ReplayedHold | null {
     const hold = kept.get(key);
     if (!hold) return null;
-    if (idOf.has(key) || (now < hold.ends && hold.owners.values().some(isOpen))) return hold;
+    if (idOf.has(key) || (now < hold.ends && hold.owners.some(isOpen))) return hold;
     drop(key);
     return null;
   }
@@ -121,9 +120,8 @@ export function createReplayedHolds(max: number, isOpen: (incident: string) => b
     return false;
   }
 
-  function addOwner({ owners }: ReplayedHold, owner: string): void {
-    if (owners.size >= MAX_OWNERS && !owners.has(owner)) for (const each of owners) if (!isOpen(each)) owners.delete(each);
-    if (owners.size < MAX_OWNERS) owners.add(owner);
+  function addOwner(hold: ReplayedHold, owner: string): void {
+    hold.owners = oneMore(hold.owners, owner, isOpen);
   }
 
   return {
@@ -162,7 +160,7 @@ export function createReplayedHolds(max: number, isOpen: (incident: string) => b
       }
       const by = JSON.stringify([rule, source]);
       if (!hasRoom(by, max_holds, now)) return null;
-      const hold = { by, owners: new Set([owner]), adopted, waiting: approval, ends, over: false };
+      const hold = { by, owners: [owner], adopted, waiting: approval, ends, over: false };
       kept.set(key, hold);
       keysBy.set(by, (keysBy.get(by) ?? new Set()).add(key));
       return hold;
@@ -178,7 +176,7 @@ export function createReplayedHolds(max: number, isOpen: (incident: string) => b
     },
     resolved: () => void (changes += 1),
     own(holds, owner) {
-      for (const hold of holds) addOwner(hold, owner);
+      for (const hold of holds) if (hold) addOwner(hold, owner);
     },
     get forgotten() {
       return kept.forgotten + stood.forgotten;

@@ -4,15 +4,15 @@ import type { Report } from '../incident/report.ts';
 import { problemOf } from './dedupe.ts';
 import type { Policy } from './policy.ts';
 import type { ReplayedHold } from './replay-holds.ts';
-import { createMemory } from './replay-memory.ts';
+import { createMemory, oneMore } from './replay-memory.ts';
 
 /** An incident as the candidate would have it. */
 export interface ReplayedIncident {
   /** Incidents of the history whose reports it is made of. It is resolved when they are. */
-  readonly of: Set<string>;
+  of: readonly string[];
   /** By their keys, the holds of all that was ordered for it, null for what has none; and names of actions that were refused. */
   readonly ordered: Map<string, ReplayedHold | null>;
-  readonly refused: Set<string>;
+  refused: readonly string[];
   occurrences: number;
   /** Milliseconds since 1970. */
   lastSeen: number;
@@ -41,7 +41,6 @@ export interface ReplayedIncidents {
   readonly forgotten: number;
 }
 
-const MAX_OF = 256;
 const MAX_ORDERED = 10_000;
 
 export function createReplayedIncidents(policy: Policy, max: number, onForgotten: () => void): ReplayedIncidents {
@@ -56,19 +55,10 @@ export function createReplayedIncidents(policy: Policy, max: number, onForgotten
     place(report, reportedBy, id, now) {
       const problem = problemOf(policy, report, reportedBy);
       const latest = problem ? problems.get(problem.key) : undefined;
-      const joins = latest !== undefined && latest.of.values().some(isOpen) && now - latest.lastSeen <= (problem?.window_ms ?? Infinity);
-      const incident = joins
-        ? latest
-        : {
-            of: new Set<string>(),
-            ordered: new Map<string, ReplayedHold | null>(),
-            refused: new Set<string>(),
-            occurrences: 0,
-            lastSeen: now,
-          };
-      const isNew = !incident.of.has(id);
-      if (isNew && incident.of.size >= MAX_OF) for (const each of incident.of) if (!isOpen(each)) incident.of.delete(each);
-      if (incident.of.size < MAX_OF) incident.of.add(id);
+      const joins = latest !== undefined && latest.of.some(isOpen) && now - latest.lastSeen <= (problem?.window_ms ?? Infinity);
+      const incident: ReplayedIncident = joins ? latest : { of: [], ordered: new Map(), refused: [], occurrences: 0, lastSeen: now };
+      const isNew = !incident.of.includes(id);
+      incident.of = oneMore(incident.of, id, isOpen);
       incident.occurrences += 1;
       incident.lastSeen = now;
       if (problem) problems.set(problem.key, incident);
@@ -85,4 +75,9 @@ export function createReplayedIncidents(policy: Policy, max: number, onForgotten
 /** What an incident remembers of its orders. */
 export function keepOrdered({ ordered }: ReplayedIncident, key: string, hold: ReplayedHold | null): void {
   if (ordered.size < MAX_ORDERED || ordered.has(key)) ordered.set(key, hold);
+}
+
+/** @param action its name */
+export function keepRefused(incident: ReplayedIncident, action: string): void {
+  if (!incident.refused.includes(action)) incident.refused = [...incident.refused, action];
 }

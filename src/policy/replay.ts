@@ -10,14 +10,14 @@ import type { Policy } from './policy.ts';
 import { protectionsOf } from './protect.ts';
 import { follow, stand } from './replay-history.ts';
 import { type HoldOrder, createReplayedHolds } from './replay-holds.ts';
-import { type ReplayedIncident, createReplayedIncidents, keepOrdered } from './replay-incidents.ts';
+import { type ReplayedIncident, createReplayedIncidents, keepOrdered, keepRefused } from './replay-incidents.ts';
 import { createMemory } from './replay-memory.ts';
 import { type Fate, type Order, type Tally, createReplayTally } from './replay-tally.ts';
 import { ALERT, type Reported, fateOf, isDoneByUs, keyOf, targetNamed } from './replay-record.ts';
 
 type Of<T extends EventType> = Extract<Recorded, { type: T }>;
 
-/** Most that is remembered of each kind at the same time; the oldest is forgotten first. */
+/** Most that is remembered of each kind at the same time; what is known for longest is forgotten first. */
 export interface Bounds {
   readonly incidents: number;
   readonly holds: number;
@@ -44,6 +44,8 @@ export const REPLAYED: ReadonlySet<string> = new Set<EventType>([
   ...(['incident.reported', 'incident.joined', 'incident.ordered', 'incident.resolved', 'incident.kept', 'actions.kept'] as const),
   ...(['hold.moved', 'hold.extended', 'hold.releasing', 'hold.released', 'hold.kept', 'sightings.kept'] as const),
 ]);
+
+type OrderFor = Pick<HoldOrder, 'rule' | 'source' | 'max_holds' | 'owner' | 'now'>;
 
 const NOT_TAKEN: Fate = { how: 'not_taken', severity: null, orders: [] };
 
@@ -85,49 +87,43 @@ export function createPolicyReplay(policy: Policy, bounds: Bounds): PolicyReplay
   function again({ ts, data }: Reported, id: string, by: (occurrences: number) => Decision): Fate {
     const now = Date.parse(ts);
     const { incident, joins, isNew } = incidents.place(data.report, data.reported_by, id, now);
-    if (joins && isNew)
-      holds.own(
-        incident.ordered.values().filter((hold) => hold !== null),
-        id,
-      );
+    if (joins && isNew) holds.own([...incident.ordered.values()], id);
     const decision = by(incident.occurrences);
-    const orders: Order[] = [];
-    for (const wanted of decision.actions) {
-      const key = keyOf(wanted.action, nameOf(wanted));
-      const hold = incident.ordered.get(key);
-      const isOrdered = hold === null || (hold && !holds.isOver(key, hold, now));
-      if (!isOrdered)
-        orders.push(
-          orderOf(wanted, incident, { rule: data.report.class, source: data.report.source, max_holds: decision.max_holds, owner: id, now }),
-        );
-      else if (hold && wanted.approval === null && !wanted.refused) hold.waiting = false;
-    }
+    const order = { rule: data.report.class, source: data.report.source, max_holds: decision.max_holds, owner: id, now };
+    const orders = decision.actions.filter((wanted) => !isOrdered(wanted, incident, now)).map((wanted) => orderOf(wanted, incident, order));
     const alerts = !joins && decision.alert && !orders.some(({ action }) => action === ALERT.action);
     return { how: joins ? 'joined' : 'new', severity: decision.severity, orders: alerts ? [...orders, ALERT] : orders };
   }
 
-  function orderOf(
-    wanted: Wanted,
-    incident: ReplayedIncident,
-    by: Pick<HoldOrder, 'rule' | 'source' | 'max_holds' | 'owner' | 'now'>,
-  ): Order {
+  /** Whether its incident has ordered it already; what needs no approval this time does not wait for one any more. */
+  function isOrdered(wanted: Wanted, { ordered }: ReplayedIncident, now: number): boolean {
+    const key = keyOf(wanted.action, nameOf(wanted));
+    const hold = ordered.get(key);
+    if (hold === undefined || (hold && holds.isOver(key, hold, now))) return false;
+    if (hold && wanted.approval === null && !wanted.refused) hold.waiting = false;
+    return true;
+  }
+
+  function orderOf(wanted: Wanted, incident: ReplayedIncident, by: OrderFor): Order {
     const { action, approval, refused, ttl_ms } = wanted;
     const target = nameOf(wanted);
     const key = keyOf(action, target);
     hit({ action, target }, 'now');
     if (refused) return refuse(incident, key, { action, target, as: refused.reason });
-    const hold = isDoneByUs(action)
-      ? null
-      : holds.order({ key, ...by, ttl_ms: ttl_ms[0] ?? null, approval: approval !== null, adopted: false });
-    if (!hold && !isDoneByUs(action)) return refuse(incident, key, { action, target, as: 'limit' });
+    if (isDoneByUs(action)) {
+      keepOrdered(incident, key, null);
+      return { action, target, as: 'ordered' };
+    }
+    const hold = holds.order({ key, ...by, ttl_ms: ttl_ms[0] ?? null, approval: approval !== null, adopted: false });
+    if (!hold) return refuse(incident, key, { action, target, as: 'limit' });
     keepOrdered(incident, key, hold);
-    return { action, target, as: hold?.waiting ? 'approval' : 'ordered' };
+    return { action, target, as: hold.waiting ? 'approval' : 'ordered' };
   }
 
   /** What was refused once is not kept again: an incident does not grow with what is sent. */
   function refuse(incident: ReplayedIncident, key: string, order: Order): Order {
-    if (!incident.refused.has(order.action)) keepOrdered(incident, key, null);
-    incident.refused.add(order.action);
+    if (!incident.refused.includes(order.action)) keepOrdered(incident, key, null);
+    keepRefused(incident, order.action);
     return order;
   }
 

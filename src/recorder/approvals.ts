@@ -88,8 +88,9 @@ function decidedAlready({ status }: Approval): RecorderError {
 }
 
 /** What was shown to the operator must be what will be done. */
-function checkActuators(draft: Draft, { proposals }: Approval): void {
-  for (const { action, actuator } of proposals) {
+function checkActuators(draft: Draft, approval: Approval): void {
+  for (const { hold } of stillWaiting(draft, approval)) {
+    const { action, actuator } = hold;
     if ((actuatorOf(draft.policy, action)?.name ?? null) === actuator) continue;
     throw new RecorderError('state_conflict', `who does ${action} has changed since; reject it, and it is asked anew`, {
       ...{ state: 'pending', allowed: ['reject'] },

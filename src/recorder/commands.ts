@@ -33,14 +33,14 @@ export function request(draft: Draft, hold: Hold, op: CommandOp, reason: Command
     ...(by.note === undefined ? {} : { note: by.note }),
     ...(by.request === undefined ? {} : { request: by.request }),
   });
-  const free_at = draft.run.monotonic() + Date.parse(not_before) - Date.parse(draft.now);
+  const free_at = draft.monotonic() + Date.parse(not_before) - Date.parse(draft.now);
   draft.commands.insert(
     {
       ...{ seq: receipt.seq, id, op, hold: hold.seq, incident_id, actuator: actuator.name, reason, status: 'pending' },
       ...{ overdue: false, open: true, created_at: draft.now, not_before, deadline_at },
       ...{ attempts: 0, error: null, evidence: null, completed_at: null },
     },
-    { run: draft.run.id, free_at, late_at: free_at + actuator.deadline_ms },
+    { free_at, late_at: free_at + actuator.deadline_ms },
   );
   draft.holds.touch(hold.seq, receipt.seq);
   draft.ring(`actuator ${actuator.name}`);

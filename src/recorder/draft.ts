@@ -21,8 +21,8 @@ export interface Draft extends Tables {
   record<T extends EventType>(type: T, subject: Subject | null, actor: string, data: Events[T]): Receipt;
   /** Tells whoever listens for `topic` that there is something new, once it is durable. */
   ring(topic: string): void;
-  /** Milliseconds that never go back, within this run of the service. */
-  readonly run: { readonly id: string; readonly monotonic: () => number };
+  /** Milliseconds that never go back, of this run of the service. */
+  readonly monotonic: () => number;
   /** Runs once the change is durable, before its caller is answered. It must not throw. */
   afterwards(effect: () => void): void;
   /** On a full disk the reserve is not given up for this change. */

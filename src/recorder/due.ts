@@ -3,7 +3,6 @@
 import type { Command } from '../incident/command.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
-import type { Time } from '../store/time.ts';
 import { overdueApproval } from './approvals.ts';
 import type { Bell } from './bell.ts';
 import { OURSELVES } from './caller.ts';
@@ -26,7 +25,7 @@ export interface Due {
 }
 
 export interface DueParts {
-  queue: Pick<Queue, 'submit' | 'run'>;
+  queue: Pick<Queue, 'submit' | 'monotonic'>;
   store: Pick<Store, 'holds' | 'commands' | 'approvals'>;
   bell: Pick<Bell, 'listen'>;
   /** How often a command was sent and what came of it last, as far as is known. */
@@ -36,31 +35,45 @@ export interface DueParts {
 }
 
 const PAGE = 100;
+/** Taken in one change: nobody who reports meanwhile waits for more of them. */
+const AT_ONCE = 10;
 /** What has drifted, was commanded and is not mended, is commanded again when it is found so for this long. */
 const MEND_AGAIN_MS = 60_000;
 const LOOK_FOR_UNMET_MS = 10_000;
 
 export function createDue({ queue, store, bell, triedOf, log, now }: DueParts): Due {
-  const { run } = queue;
-  const began = { wall: now().getTime(), monotonic: run.monotonic() };
+  const { monotonic } = queue;
   let looked = Number.NEGATIVE_INFINITY;
   let mended = 0;
   /** What was found drifted and not commanded, and since when. */
   let unmended: ReadonlyMap<number, number> = new Map();
+  let begun = false;
   let settling: Promise<void> | null = null;
+  /** Said while it was settling: what is new may have come behind the last look. */
+  let unsettled = false;
   const life = new AbortController();
   const isOver = () => life.signal.aborted;
 
-  function timeNow(): Time {
-    const monotonic = run.monotonic();
-    const elapsed = monotonic - began.monotonic;
-    return { run: run.id, monotonic, now: now().toISOString(), elapsed, steady: new Date(began.wall + elapsed).toISOString() };
+  /** Once, before anything is judged by the clock of this run. */
+  async function begin(): Promise<void> {
+    if (begun) return;
+    begun = true;
+    const instant = now().toISOString();
+    await queue.submit((draft) => {
+      draft.holds.rebase(instant, monotonic());
+      draft.commands.rebase(instant, monotonic());
+    });
   }
 
-  /** Page after page in changes of their own, as long as there is something to do. */
+  /** Page after page, as long as there is something to do. */
   async function each<T>(find: () => readonly T[], take: (draft: Draft, item: T) => void): Promise<void> {
-    for (let found = find(); found.length > 0 && !isOver(); found = found.length < PAGE ? [] : find()) {
-      const items = found;
+    for (let found = find(); found.length > 0 && !isOver(); found = found.length < PAGE ? [] : find()) await takeAll(found, take);
+  }
+
+  /** A few at a time, in changes of their own. */
+  async function takeAll<T>(found: readonly T[], take: (draft: Draft, item: T) => void): Promise<void> {
+    for (let i = 0; i < found.length && !isOver(); i += AT_ONCE) {
+      const items = found.slice(i, i + AT_ONCE);
       await queue.submit((draft) => {
         for (const item of items) take(draft, item);
         settle(draft);
@@ -69,10 +82,14 @@ export function createDue({ queue, store, bell, triedOf, log, now }: DueParts): 
   }
 
   async function settleAll(): Promise<void> {
-    while (!isOver() && (await queue.submit(settleChange)));
+    while (unsettled && !isOver()) {
+      unsettled = false;
+      while (!isOver() && (await queue.submit(settleChange)));
+    }
     settling = null;
   }
   function settleSoon(): void {
+    unsettled = true;
     settling ??= settleAll().catch((error: unknown) => {
       settling = null;
       log.error('incidents could not be settled', { error: String(error) });
@@ -84,6 +101,7 @@ export function createDue({ queue, store, bell, triedOf, log, now }: DueParts): 
   }
 
   async function reconcile(): Promise<void> {
+    await begin();
     for (let after: number | null = 0; after !== null && !isOver();) after = await queue.submit(reconcileChange(after));
     settleSoon();
   }
@@ -92,41 +110,40 @@ export function createDue({ queue, store, bell, triedOf, log, now }: DueParts): 
   async function mendSome(): Promise<void> {
     const page = store.holds.unmet(mended, PAGE);
     mended = page.length < PAGE ? 0 : (page.at(-1)?.seq ?? 0);
-    const since = run.monotonic();
+    const since = monotonic();
     unmended = new Map(page.filter(({ status }) => status === 'drifted').map(({ seq }) => [seq, unmended.get(seq) ?? since]));
     const found = page.filter(({ seq }) => since - (unmended.get(seq) ?? -Infinity) >= MEND_AGAIN_MS);
-    if (found.length === 0) return;
-    await queue.submit((draft) => {
-      for (const { seq } of found) mend(draft, seq);
-    });
+    await takeAll(found, (draft, { seq }) => mend(draft, seq));
   }
 
   return {
     reconcile,
     mend: mendSome,
     async tick() {
-      const time = timeNow();
+      await begin();
+      const at = monotonic();
+      const instant = now().toISOString();
       await each(
-        () => store.holds.due(time, PAGE),
-        (draft, { seq }) => expire(draft, seq, time.now),
+        () => store.holds.due(instant, at, PAGE),
+        (draft, { seq }) => expire(draft, seq, instant),
       );
       await each(
-        () => store.commands.ripe(time, PAGE),
+        () => store.commands.ripe(at, PAGE),
         (draft, { seq, actuator }) => {
           draft.commands.free(seq);
           draft.ring(`actuator ${actuator}`);
         },
       );
       await each(
-        () => store.commands.due(time, PAGE),
+        () => store.commands.due(at, PAGE),
         (draft, { id }) => overdue(draft, id, triedOf, log),
       );
       await each(
-        () => store.approvals.due(time.now, PAGE),
+        () => store.approvals.due(instant, PAGE),
         (draft, { id }) => undecided(draft, id, log),
       );
-      if (time.monotonic - looked < LOOK_FOR_UNMET_MS) return;
-      looked = time.monotonic;
+      if (at - looked < LOOK_FOR_UNMET_MS) return;
+      looked = at;
       await mendSome();
     },
     close() {

@@ -52,7 +52,7 @@ function overtake(draft: Draft, { action, target }: Pick<Hold, 'action' | 'targe
 
 /** Within this run it does not end before so many milliseconds have passed, whatever the wall clock says. */
 export function guard(draft: Draft, hold: number, ttl_ms: number): void {
-  draft.holds.guard(hold, { run: draft.run.id, free_at: draft.run.monotonic() + ttl_ms });
+  draft.holds.guard(hold, draft.monotonic() + ttl_ms);
 }
 
 interface Move {

@@ -55,11 +55,11 @@ function join(draft: Draft, { wanted, state }: Planned, hold: Hold, by: { actor:
 }
 
 /** What waits for an approval is ordered without one now, of whoever does it now. */
-function free(draft: Draft, { ttl_ms: [ttl_ms = null] }: Wanted, hold: Hold, by: { actor: string; incident_id: string }): Hold {
+function free(draft: Draft, { ttl_ms }: Wanted, hold: Hold, by: { actor: string; incident_id: string }): Hold {
   const actuator = actuatorOf(draft.policy, hold.action)?.name ?? null;
   const status = actuator === null ? 'recorded' : 'requested';
   const { hold: freed } = move(draft, hold, { to: { status, actuator }, reason: 'ordered without approval', by });
-  approvedByOrder(draft, freed, ttl_ms, by);
+  approvedByOrder(draft, freed, ttl_ms[0] ?? null, by);
   if (status === 'requested') request(draft, freed, 'apply', 'ordered', by);
   return freed;
 }

@@ -10,7 +10,6 @@ import type { Policy } from '../policy/policy.ts';
 import { isFsync, isFull, refusalOf } from '../store/failure.ts';
 import type { Store, Tables } from '../store/store.ts';
 import type { Bell } from './bell.ts';
-import { chance } from './chance.ts';
 import { type Change, type Draft, tablesOf } from './draft.ts';
 import type { Room } from './room.ts';
 
@@ -18,7 +17,7 @@ export interface Queue {
   /** Resolves with what the change returned once that is durable; rejects with what it threw, and nothing was written. */
   submit<T>(change: Change<T>): Promise<T>;
   readonly policy: Policy;
-  readonly run: Draft['run'];
+  readonly monotonic: () => number;
   /** The Merkle tree over all that is committed. */
   readonly tree: Range;
   /** `full` while what can wait is refused, `failing` when the store could not be written; `ok` when it will take what comes next. */
@@ -60,7 +59,6 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 
 export function createQueue({ store, policy, now, monotonic, bell, room, onCommit, onBroken }: QueueParts): Queue {
   const { transaction } = store;
-  const run = { id: chance(), monotonic };
   const head = store.records.head();
   let state: State = { head, tree: store.tree.at(head.seq), policy };
   let failing = false;
@@ -121,7 +119,7 @@ export function createQueue({ store, policy, now, monotonic, bell, room, onCommi
         bytes += sealed.line.length;
         return { seq: sealed.seq, hash: sealed.hash };
       },
-      run,
+      monotonic,
       ring: (topic) => void effects.push(() => bell.ring(topic)),
       afterwards: (effect) => void effects.push(effect),
       canWait: () => void (canWait = true),
@@ -176,7 +174,7 @@ export function createQueue({ store, policy, now, monotonic, bell, room, onCommi
         waiting.push({ change, resolve: resolve as (value: unknown) => void, reject });
         schedule();
       }),
-    run,
+    monotonic,
     get policy() {
       return state.policy;
     },

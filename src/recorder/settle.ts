@@ -8,7 +8,7 @@ import { OURSELVES } from './caller.ts';
 import type { Change, Draft } from './draft.ts';
 
 /** So many incidents are settled in the change that moved their hold; the rest in changes of their own, right after it. */
-const AT_ONCE = 100;
+const AT_ONCE = 20;
 
 /** To be called at the end of a change, when all that it writes itself is written. @returns the seqs of the incidents that were looked at */
 export function settle(draft: Draft): readonly number[] {

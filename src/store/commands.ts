@@ -4,7 +4,6 @@ import type { Command, CommandOp, CommandReason, CommandStatus, Params } from '.
 import type { Target, TargetType } from '../incident/actions.ts';
 import type { Evidence } from '../incident/report.ts';
 import type { Db } from './database.ts';
-import type { Time } from './time.ts';
 
 interface Row {
   seq: number;
@@ -38,10 +37,8 @@ export type CommandEntry = Omit<Command, 'hold_id' | 'action' | 'target' | 'para
 /** What can become of a command. */
 export type CommandChange = Pick<Command, 'status' | 'overdue' | 'open' | 'attempts' | 'error' | 'evidence' | 'completed_at'>;
 
-/** When a command may be sent, and when it is overdue, by the monotonic clock of one run of the service. */
+/** When a command may be sent, and when it is overdue, in monotonic milliseconds of this run of the service. */
 interface Guard {
-  readonly run: string;
-  /** Monotonic milliseconds of that run. */
   readonly free_at: number;
   readonly late_at: number;
 }
@@ -56,7 +53,7 @@ export interface CommandFilter {
 export interface Commands {
   byId(id: string): Command | null;
   bySeq(seq: number): Command | null;
-  /** Without a guard it is judged by the wall clock, and by how long the service has been running. */
+  /** Without a guard it waits for the next run. */
   insert(command: CommandEntry, guard?: Guard | null): void;
   change(command: number, to: CommandChange): void;
   /** What is to be delivered to an actuator now, behind `after`, oldest first. */
@@ -68,10 +65,12 @@ export interface Commands {
   /** When an action was last commanded on a target; null = never. */
   lastApplied(action: string, target: Target): string | null;
   /** Those that were not to be sent yet, and are now; to be freed. */
-  ripe(time: Time, limit: number): Command[];
+  ripe(monotonic: number, limit: number): Command[];
   free(command: number): void;
   /** Those without an end whose time is over, the earliest first. */
-  due(time: Time, limit: number): Command[];
+  due(monotonic: number, limit: number): Command[];
+  /** A new run: what is unfinished has as long as the wall clock says, but no longer than it had at first. */
+  rebase(now: string, monotonic: number): void;
   /** Newest first, before `before`. */
   list(filter: CommandFilter, before: number, limit: number): Command[];
   /** Whether some command had no end in time and is still tried. */
@@ -85,8 +84,8 @@ export function createCommands(db: Db): Commands {
   const byId = db.prepare<[string], Row>(`${SELECT} c.id = ?`);
   const bySeq = db.prepare<[number], Row>(`${SELECT} c.seq = ?`);
   const insert = db.prepare(`INSERT INTO commands (seq, id, op, hold, incident_id, actuator, reason, status, overdue, open, created_at,
-    not_before, deadline_at, attempts, error, evidence, completed_at, held, run, free_at, late_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    not_before, deadline_at, attempts, error, evidence, completed_at, held, free_at, late_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const change = db.prepare(
     'UPDATE commands SET status = ?, overdue = ?, open = ?, attempts = ?, error = ?, evidence = ?, completed_at = ? WHERE seq = ?',
   );
@@ -101,12 +100,14 @@ export function createCommands(db: Db): Commands {
        WHERE h.action = ? AND h.target_type = ? AND h.target_id = ? AND c.op = 'apply' ORDER BY h.seq DESC, c.seq DESC LIMIT 1`,
     )
     .pluck();
-  const ripe = db.prepare<[object], Row>(
-    `${SELECT} c.open = 1 AND c.held = 1 AND ${isOver('free_at', 'not_before')} ORDER BY c.not_before LIMIT :limit`,
-  );
+  const ripe = db.prepare<[number, number], Row>(`${SELECT} c.open = 1 AND c.held = 1 AND c.free_at <= ? ORDER BY c.free_at LIMIT ?`);
   const free = db.prepare<[number]>('UPDATE commands SET held = 0 WHERE seq = ?');
-  const due = db.prepare<[object], Row>(
-    `${SELECT} c.status IN ('pending', 'accepted') AND ${isOver('late_at', 'deadline_at')} ORDER BY c.deadline_at LIMIT :limit`,
+  const due = db.prepare<[number, number], Row>(
+    `${SELECT} c.status IN ('pending', 'accepted') AND c.late_at <= ? ORDER BY c.late_at LIMIT ?`,
+  );
+  const rebase = ['commands_late', 'commands_held'].map((index) =>
+    db.prepare(`UPDATE commands INDEXED BY ${index} SET free_at = ${leftOf('not_before')}, late_at = ${leftOf('deadline_at')}
+      WHERE ${index === 'commands_late' ? `status IN ('pending', 'accepted')` : 'open = 1 AND held = 1'}`),
   );
   const list = db.prepare<[object], Row>(`${SELECT} c.seq < :before
     AND (:actuator IS NULL OR c.actuator = :actuator)
@@ -120,7 +121,7 @@ export function createCommands(db: Db): Commands {
     insert: (command, guard = null) =>
       void insert.run(
         ...entryOf(command),
-        ...[Number(command.not_before > command.created_at), guard?.run ?? null, guard?.free_at ?? null, guard?.late_at ?? null],
+        ...[Number(command.not_before > command.created_at), guard?.free_at ?? null, guard?.late_at ?? null],
       ),
     change: (command, { status, overdue, open: isOpen, attempts, error, evidence, completed_at }) =>
       void change.run(status, Number(overdue), Number(isOpen), attempts, error, jsonOf(evidence), completed_at, command),
@@ -128,19 +129,20 @@ export function createCommands(db: Db): Commands {
     openOf: (hold) => openOf.all(hold).map(commandOf),
     lastOf: (hold) => one(lastOf.get(hold)),
     lastApplied: (action, { type, id }) => lastApplied.get(action, type, id) ?? null,
-    ripe: (time, limit) => ripe.all({ ...time, limit }).map(commandOf),
+    ripe: (monotonic, limit) => ripe.all(monotonic, limit).map(commandOf),
     free: (command) => void free.run(command),
-    due: (time, limit) => due.all({ ...time, limit }).map(commandOf),
+    due: (monotonic, limit) => due.all(monotonic, limit).map(commandOf),
+    rebase: (now, monotonic) => rebase.forEach((statement) => void statement.run({ now, monotonic })),
     list: ({ actuator = null, hold = null, status = null }, before, limit) =>
       list.all({ before, limit, hold, actuator, status: status && JSON.stringify(status) }).map(commandOf),
     hasOverdue: () => anyOverdue.get() !== undefined,
   };
 }
 
-/** By the guard in the run that made it; in a later one by the wall clock, or when as long has passed since the start: clocks are set. */
-function isOver(guard: string, instant: string): string {
-  const length = `(unixepoch(c.${instant}, 'subsec') - unixepoch(c.created_at, 'subsec')) * 1000`;
-  return `CASE WHEN c.run = :run THEN c.${guard} <= :monotonic ELSE c.${instant} <= :now OR ${length} <= :elapsed END`;
+/** How much of its time is left at a start, put onto the monotonic clock: clocks are set meanwhile, and nothing has longer than at first. */
+function leftOf(instant: string): string {
+  const since = (from: string) => `unixepoch(${instant}, 'subsec') - unixepoch(${from}, 'subsec')`;
+  return `:monotonic + max(0, min(${since(':now')}, ${since('created_at')})) * 1000`;
 }
 
 function entryOf(command: CommandEntry): (string | number | null)[] {

@@ -40,8 +40,8 @@ const TABLES: Record<string, Compared> = {
   evidence: { key: ['incident'] },
   incident_actions: { key: ['incident', 'n'] },
   // What guards a hold or a command against the clock is of one run of the service.
-  holds: { key: ['seq'], but: ['run', 'free_at'] },
-  commands: { key: ['seq'], but: ['held', 'run', 'free_at', 'late_at'] },
+  holds: { key: ['seq'], but: ['free_at'] },
+  commands: { key: ['seq'], but: ['held', 'free_at', 'late_at'] },
   approvals: { key: ['seq'] },
   policies: { key: ['sha256'] },
   sightings: { key: ['class', 'source'] },

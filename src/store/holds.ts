@@ -5,14 +5,6 @@ import type { Hold, HoldStatus, Progress } from '../incident/hold.ts';
 import type { Db } from './database.ts';
 import { type HoldRow, INSERT_HOLD, holdOf, valuesOf } from './hold-row.ts';
 import { type Standing, createStanding } from './standing.ts';
-import type { Time } from './time.ts';
-
-/** When a hold may end by itself, by the monotonic clock of one run of the service. */
-interface Guard {
-  readonly run: string;
-  /** Monotonic milliseconds of that run. */
-  readonly free_at: number;
-}
 
 export interface Holds extends Standing {
   byId(id: string): Hold | null;
@@ -49,9 +41,15 @@ export interface Holds extends Standing {
   unmet(after: number, limit: number): Hold[];
   /** How many incidents own it, and the ids of the first `limit`. */
   owners(hold: number, limit: number): { count: number; ids: string[] };
-  /** Live holds whose time is over by the wall clock and by the steady one too, the earliest first: a clock that is set forward frees nobody. */
-  due(time: Time, limit: number): Hold[];
-  guard(hold: number, guard: Guard): void;
+  /**
+   * Live holds whose time is over by the wall clock and by the monotonic one too, the earliest first: a clock that is set forward frees
+   * nobody.
+   */
+  due(now: string, monotonic: number, limit: number): Hold[];
+  /** When a hold may end by itself, in monotonic milliseconds of this run. */
+  guard(hold: number, free_at: number): void;
+  /** A new run: its monotonic clock goes on from what the wall clock shows. */
+  rebase(now: string, monotonic: number): void;
   /** Holds that have not ended, behind `after`, oldest first. */
   standing(after: number, limit: number): Hold[];
 }
@@ -78,7 +76,7 @@ export function createHolds(db: Db): Holds {
     'UPDATE holds SET status = ?, actuator = ?, attempts = ?, error = ?, completed_at = ?, version = ? WHERE seq = ?',
   );
   const touch = db.prepare<[number, number]>('UPDATE holds SET version = ? WHERE seq = ?');
-  const extend = db.prepare('UPDATE holds SET expires_at = ?, run = NULL, version = ? WHERE seq = ?');
+  const extend = db.prepare('UPDATE holds SET expires_at = ?, version = ? WHERE seq = ?');
   const beginEnd = db.prepare(`UPDATE holds SET live = 0, status = 'releasing', ending = ?, version = ? WHERE seq = ?`);
   const end = db.prepare(
     `UPDATE holds SET live = 0, status = :ending, ending = :ending, released_at = :at, error = :error, version = :version WHERE seq = :hold`,
@@ -117,11 +115,13 @@ export function createHolds(db: Db): Holds {
       'SELECT i.id FROM incident_actions a JOIN incidents i ON i.seq = a.incident WHERE a.hold = ? AND a.ended = 0 ORDER BY a.incident LIMIT ?',
     )
     .pluck();
-  const due = db.prepare<[object], HoldRow>(
-    all(`live = 1 AND expires_at IS NOT NULL AND expires_at <= :now
-      AND CASE WHEN run = :run THEN free_at <= :monotonic ELSE expires_at <= :steady END ORDER BY expires_at LIMIT :limit`),
+  const due = db.prepare<[number, string, number], HoldRow>(
+    all('live = 1 AND expires_at IS NOT NULL AND free_at <= ? AND expires_at <= ? ORDER BY free_at LIMIT ?'),
   );
-  const guard = db.prepare<[string, number, number]>('UPDATE holds SET run = ?, free_at = ? WHERE seq = ?');
+  const guard = db.prepare<[number, number]>('UPDATE holds SET free_at = ? WHERE seq = ?');
+  const rebase = db.prepare<[number, string]>(
+    `UPDATE holds INDEXED BY holds_end SET free_at = ? + (unixepoch(expires_at, 'subsec') - unixepoch(?, 'subsec')) * 1000 WHERE live = 1 AND expires_at IS NOT NULL`,
+  );
   const standing = db.prepare<[number, number], HoldRow>(all('released_at IS NULL AND seq > ? ORDER BY seq LIMIT ?'));
   const one = (row: HoldRow | undefined) => (row ? holdOf(row) : null);
   return {
@@ -149,8 +149,9 @@ export function createHolds(db: Db): Holds {
     owningIncidents: (hold) => owning.all(hold),
     unmet: (after, limit) => unmet.all(after, limit).map(holdOf),
     owners: (hold, limit) => ({ count: countOwners.get(hold) ?? 0, ids: firstOwners.all(hold, limit) }),
-    due: (time, limit) => due.all({ ...time, limit }).map(holdOf),
-    guard: (hold, { run, free_at }) => void guard.run(run, free_at, hold),
+    due: (now, monotonic, limit) => due.all(monotonic, now, limit).map(holdOf),
+    guard: (hold, free_at) => void guard.run(free_at, hold),
+    rebase: (now, monotonic) => void rebase.run(monotonic, now),
     standing: (after, limit) => standing.all(after, limit).map(holdOf),
   };
 }

@@ -86,7 +86,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
   /* 5: commands, approvals, and how far a hold has come */ `
   -- live: wanted. released_at: when it had ended wholly. version: seq of the last record about it.
-  -- run, free_at: within one run of the service, the monotonic milliseconds before which it does not end by itself.
+  -- free_at: the monotonic milliseconds of this run of the service before which it does not end by itself.
   ALTER TABLE holds ADD COLUMN params TEXT NOT NULL DEFAULT '{}';
   ALTER TABLE holds ADD COLUMN incident_id TEXT NOT NULL DEFAULT '';
   ALTER TABLE holds ADD COLUMN actuator TEXT;
@@ -96,12 +96,11 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE holds ADD COLUMN expires_at TEXT;
   ALTER TABLE holds ADD COLUMN ending TEXT;
   ALTER TABLE holds ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE holds ADD COLUMN run TEXT;
   ALTER TABLE holds ADD COLUMN free_at REAL;
   UPDATE holds SET version = coalesce((SELECT max(r.seq) FROM records r WHERE r.about = holds.seq AND r.line ->> '$.type' <> 'hold.kept'), seq);
   UPDATE holds SET ending = 'released' WHERE live = 0;
   UPDATE holds SET incident_id = coalesce((SELECT r.line ->> '$.data.incident_id' FROM records r WHERE r.seq = holds.seq), '');
-  CREATE INDEX holds_end ON holds (expires_at) WHERE live = 1 AND expires_at IS NOT NULL;
+  CREATE INDEX holds_end ON holds (free_at) WHERE live = 1 AND expires_at IS NOT NULL;
   CREATE INDEX holds_unmet ON holds (seq) WHERE live = 1 AND status IN ('requested', 'accepted', 'drifted');
   CREATE INDEX holds_failing ON holds (seq) WHERE live = 1 AND status IN ('failed', 'drifted');
   CREATE INDEX holds_past ON holds (action, target_type, target_id, seq);
@@ -117,15 +116,15 @@ export const MIGRATIONS: readonly string[] = [
     actuator TEXT NOT NULL, reason TEXT NOT NULL, status TEXT NOT NULL, overdue INTEGER NOT NULL DEFAULT 0, open INTEGER NOT NULL,
     created_at TEXT NOT NULL, not_before TEXT NOT NULL, deadline_at TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, error TEXT, evidence TEXT, completed_at TEXT,
-    -- held: not before its time. run, free_at, late_at: by the monotonic clock of one run, when that is, and when it is overdue.
-    held INTEGER NOT NULL, run TEXT, free_at REAL, late_at REAL
+    -- held: not before its time. free_at, late_at: by the monotonic clock of this run, when that is, and when it is overdue.
+    held INTEGER NOT NULL, free_at REAL, late_at REAL
   ) STRICT;
   CREATE INDEX commands_open ON commands (actuator, seq) WHERE open = 1 AND held = 0;
-  CREATE INDEX commands_held ON commands (not_before) WHERE open = 1 AND held = 1;
+  CREATE INDEX commands_held ON commands (free_at) WHERE open = 1 AND held = 1;
   CREATE INDEX commands_unsent ON commands (hold, seq) WHERE open = 1;
   CREATE INDEX commands_overdue ON commands (seq) WHERE open = 1 AND overdue = 1;
   CREATE INDEX commands_hold ON commands (hold, seq);
-  CREATE INDEX commands_deadline ON commands (deadline_at) WHERE status IN ('pending', 'accepted');
+  CREATE INDEX commands_late ON commands (late_at) WHERE status IN ('pending', 'accepted');
 
   CREATE TABLE approvals (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, incident INTEGER NOT NULL, incident_id TEXT NOT NULL, status TEXT NOT NULL,

@@ -173,19 +173,21 @@ async function work(job: Job): Promise<unknown> {
     case 'open':
       return open(job);
     case 'behave':
-      return behave(job);
+      behave(job);
+      return null;
     case 'send':
       return send(job);
     case 'watch':
       return watch(job);
     case 'still':
       isStill = true;
+      return null;
   }
 }
 
 process.on('message', ({ n, job }: { n: number; job: Job }) => {
   work(job).then(
-    (result) => process.send?.({ n, result: result ?? null }),
+    (result) => process.send?.({ n, result }),
     (error: unknown) => process.send?.({ n, error: String(error) }),
   );
 });

@@ -9,14 +9,24 @@ import { ROOT } from '../support/program.ts';
 const SHIPPED = readFileSync(join(ROOT, 'policy/with-actuators.yaml'), 'utf8');
 const ADDRESSES = /"unix:\/run\/secure-ai\/agent\/agent\.sock:|"http:\/\/127\.0\.0\.1:8490/g;
 
-it('a report is contained, verified, repaired when it drifts, attested, resolved and released, and all of it is on record', async () => {
-  let replaced = 0;
-  await using site = await openSite(({ agent, airlock }) =>
+const openShipped = async (count: () => void = () => {}) =>
+  openSite(({ agent, airlock }) =>
     SHIPPED.replaceAll(ADDRESSES, (found) => {
-      replaced += 1;
+      count();
       return `"${found.startsWith('"unix') ? agent : airlock}`;
     }),
   );
+
+it('a report that asked to wait is answered when all that is under way has come to an end, though something is left to its service', async () => {
+  await using place = await openShipped();
+  place.agent.behave('does', { slow: 700 });
+  const { body } = await place.report({ class: 'attestation_failure' });
+  expect(body).toMatchObject({ state: 'contained', containment: { status: 'recorded' } });
+});
+
+it('a report is contained, verified, repaired when it drifts, attested, resolved and released, and all of it is on record', async () => {
+  let replaced = 0;
+  await using site = await openShipped(() => (replaced += 1));
   expect(replaced).toBe(2);
   const { agent, firewall } = site;
   const holdOf = (incident: any, action: string) => incident.containment.actions.find((each: any) => each.action === action)?.hold_id;

@@ -31,6 +31,7 @@ describe('the README', () => {
     try {
       mkdirSync(join(dir, 'var'));
       symlinkSync(join(ROOT, 'test'), join(dir, 'test'));
+      symlinkSync(join(ROOT, 'policy'), join(dir, 'policy'));
       await using program = await startProgram({ dir: join(dir, 'var') });
       const shown = new Map<string, string>();
       // One shell for all, as the reader has: what one example sets, the next one uses.
@@ -66,6 +67,9 @@ describe('the README', () => {
       const [, held = '', proven = ''] = [...README.matchAll(/```text\n([\s\S]*?)```/g)].map(([, text]) => text);
       expect(withoutNames(shown.get('hold') ?? '')).toBe(withoutNames(held));
       expect(withoutNames(shown.get('evidence') ?? '')).toBe(withoutNames(proven));
+      expect(shown.get('policy')).toMatch(/^policy\/with-actuators.yaml is good: 9 rules, actuators agent, airlock, firewall,/);
+      expect(shown.get('policy')).toMatch(/^freeze_agent on agent:\*: ordered; asked of actuator agent/m);
+      expect(shown.get('policy')).toContain(`records 1 to ${lines.length} tell of 1 reports`);
       expect(shown.get('by hand')).toContain((JSON.parse(lines[0] ?? '') as { hash: string }).hash);
     } finally {
       rmSync(dir, { recursive: true, force: true });

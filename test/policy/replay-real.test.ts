@@ -6,8 +6,6 @@ import { RecorderError } from '../../src/errors.ts';
 import type { Recorded } from '../../src/incident/recorded.ts';
 import { parsePolicy } from '../../src/policy/load.ts';
 import { type Bounds, type Replayed, createPolicyReplay } from '../../src/policy/replay.ts';
-import { createBell } from '../../src/recorder/bell.ts';
-import { createDue } from '../../src/recorder/due.ts';
 import { pruneChange } from '../../src/recorder/prune.ts';
 import { OPERATOR, type WritePath, openWritePath } from '../support/write-path.ts';
 
@@ -96,14 +94,6 @@ async function tried(act: Promise<unknown>): Promise<void> {
 }
 
 async function live(path: WritePath, events: readonly Event[], ids: string[] = []): Promise<void> {
-  const due = createDue({
-    queue: path.queue,
-    store: path.store,
-    bell: createBell(),
-    triedOf: () => null,
-    log: path.log,
-    now: path.clock.now,
-  });
   for (const event of events) {
     const nth = 'nth' in event ? event.nth : 0;
     switch (event.does) {
@@ -113,11 +103,11 @@ async function live(path: WritePath, events: readonly Event[], ids: string[] = [
         break;
       }
       case 'step':
-        if (ids.length > 0) await tried(path.step(event.step as 'resolve', String(ids[nth % ids.length])));
+        if (ids.length > 0) await tried(path.step(event.step, String(ids[nth % ids.length])));
         break;
       case 'wait':
         path.clock.advance(event.ms);
-        await due.tick();
+        await path.due.tick();
         break;
       case 'release':
       case 'apply':
@@ -143,7 +133,6 @@ async function live(path: WritePath, events: readonly Event[], ids: string[] = [
       }
     }
   }
-  due.close();
 }
 
 /** Nothing is otherwise: every pair is even, and no report has gone another way. */

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Caller } from '../../src/recorder/caller.ts';
 import {
+  ACTUATORS,
   FREEZE,
   approvalOf,
   check,
@@ -58,7 +59,7 @@ describe('what needs an approval', () => {
   });
 
   it('is all that a report orders, under mode: approve, in one approval', async () => {
-    using path = openWritePath({ policy: commanding(`${RULE.replace('freeze_agent', 'freeze_agent, log_alert')}`, 'mode: approve') });
+    using path = openWritePath({ policy: commanding(RULE.replace('freeze_agent', 'freeze_agent, log_alert'), 'mode: approve') });
     const { incident } = await path.report(UNSURE);
     expect(shown(path, incident)).toBe('open: awaiting_approval (awaiting_approval, verified, awaiting_approval)');
     const approval = approvalOf(path, incident);
@@ -182,6 +183,24 @@ describe('an operator who approves', () => {
     });
     expect(holdOf(path, incident, 1).status).toBe('awaiting_approval');
     expect((await decide(path, approvalOf(path, incident), 'reject')).approval.status).toBe('rejected');
+    expectTruth(path);
+  });
+});
+
+describe('an approval of which some wait no more', () => {
+  it('is of what still waits: the rest is let be, and who did it does not matter any more', async () => {
+    const rule = 'auto_contain: true, actions: [freeze_agent, {action: block_ip, target: evidence.ip}]';
+    using path = openWritePath({ policy: commanding(rule, 'mode: approve') });
+    const { incident } = await path.report(IP);
+    await operate(path, 'release', holdOf(path, incident, 1));
+    expect(approvalOf(path, incident).status).toBe('pending');
+    const [agent = ''] = ACTUATORS.match(/^ {2}agent.*\n/m) ?? [];
+    await path.adopt(commanding(rule, 'mode: approve', `actuators:\n${agent}`));
+    await path.due.reconcile();
+    const { approval } = await decide(path, approvalOf(path, incident), 'approve');
+    expect(approval.outcome.map(({ status }) => status)).toEqual(['requested', 'released']);
+    expect(commands(path)).toEqual(['freeze_agent']);
+    expect(shown(path, incident)).toBe('open: requested (requested, released)');
     expectTruth(path);
   });
 });

@@ -2,21 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createDue } from '../../src/recorder/due.ts';
 import { createBell } from '../../src/recorder/bell.ts';
-import {
-  BLOCK,
-  FREEZE,
-  check,
-  commandOf,
-  commanding,
-  commandsOf,
-  enforced,
-  expectTruth,
-  holdOf,
-  operate,
-  retry,
-  say,
-  shown,
-} from '../support/commanded.ts';
+import { BLOCK, FREEZE, check, commandOf, commanding, enforced, expectTruth, holdOf, say, shown } from '../support/commanded.ts';
 import { type WritePath, openWritePath } from '../support/write-path.ts';
 
 const IP = { evidence: { ip: '198.51.100.7' } };

@@ -62,14 +62,13 @@ describe('a hold', () => {
     expectTruth(path);
   });
 
-  it.each(['requested', 'accepted', 'enforced', 'verified', 'drifted', 'failed'] as const)(
+  it.each(['requested', 'accepted', 'enforced', 'verified', 'drifted'] as const)(
     'that is %s is joined as it is, and commanded no second time',
     async (status) => {
       using path = openWritePath({ policy: commanding({ prompt_injection: FREEZE, tool_call_burst: FREEZE }) });
       const { incident } = await path.report();
       const command = commandOf(path, holdOf(path, incident));
-      if (status !== 'requested')
-        await say(path, command, status === 'accepted' || status === 'failed' ? status : 'enforced', { attempts: 2 });
+      if (status !== 'requested') await say(path, command, status === 'accepted' ? status : 'enforced', { attempts: 2 });
       if (status === 'verified' || status === 'drifted') await check(path, holdOf(path, incident), status === 'verified');
       const before = holdOf(path, incident);
       const commands = commandsOf(path, before).length;
@@ -142,11 +141,15 @@ describe('the holds of one rule for one source', () => {
     const keys = Array.from({ length: 16 }, (_, i) => `ip_${i}`);
     const rule = `auto_contain: true, max_holds: 50, actions: [${keys.map((key) => `{action: block_ip, target: evidence.${key}}`).join(', ')}]`;
     using path = openWritePath({ policy: commanding(rule) });
-    for (let n = 0; n < 100_000;) {
-      const reports = Array.from({ length: 125 }, () => Object.fromEntries(keys.map((key) => [key, `2001:db8::${(n += 1).toString(16)}`])));
-      const answers = await Promise.all(reports.map(async (evidence) => (await path.report({ evidence })).incident));
+    for (let asked = 0; asked < 100_000; asked += 125 * 16) {
+      const answers = await Promise.all(
+        Array.from({ length: 125 }, async (_, report) => {
+          const ips = keys.map((key, i) => [key, `2001:db8::${(asked + report * 16 + i + 1).toString(16)}`]);
+          return (await path.report({ evidence: Object.fromEntries(ips) })).incident;
+        }),
+      );
       expect(answers.every(({ state }) => state === 'open')).toBe(true);
-      if (n > 2000) expect(answers.every(({ containment }) => containment.status === 'failed')).toBe(true);
+      if (asked > 0) expect(answers.every(({ containment }) => containment.status === 'failed')).toBe(true);
     }
     const count = (sql: string) => path.db.prepare<[], number>(`SELECT count(*) FROM ${sql}`).pluck().get();
     expect([liveIn(path), count('commands'), count(`records WHERE line LIKE '%"action.refused"%'`)]).toEqual([50, 50, 100_000 - 50]);
@@ -282,6 +285,32 @@ describe('the end of a hold', () => {
   });
 });
 
+describe('what an operator does to a hold', () => {
+  it('is done once for one request, and answered with what the hold is by then', async () => {
+    using path = openWritePath({ policy: commanding(FREEZE) });
+    const { hold } = await enforced(path);
+    const mark = { token: 't', key_sha256: 'k', body_sha256: 'b' };
+    const first = await operate(path, 'release', hold, { mark });
+    await say(path, commandOf(path, hold), 'released');
+    const again = await operate(path, 'release', hold, { mark });
+    expect(again).toMatchObject({ replayed: true, receipt: first.receipt, hold: { status: 'released' } });
+    expect(path.records('hold.releasing')).toMatchObject([{ data: { request: mark } }]);
+    await expect(operate(path, 'extend', hold, { mark: { ...mark, body_sha256: 'c' } })).rejects.toMatchObject({
+      code: 'idempotency_mismatch',
+    });
+    expectTruth(path);
+  });
+
+  it('is done at the version that was seen only', async () => {
+    using path = openWritePath({ policy: commanding(FREEZE) });
+    const { hold } = await enforced(path);
+    await check(path, hold, true);
+    await expect(operate(path, 'release', hold, { ifMatch: [hold.version] })).rejects.toMatchObject({ code: 'precondition_failed' });
+    const { version } = holdOf(path, path.incident(hold.incident_id).incident);
+    expect((await operate(path, 'release', hold, { ifMatch: [version] })).hold.version).toBeGreaterThan(version);
+  });
+});
+
 describe('a hold that is wanted again', () => {
   it('while it is being released overtakes the release: what is wanted now is the last that is commanded', async () => {
     using path = openWritePath({ policy: commanding(FREEZE) });
@@ -306,20 +335,26 @@ describe('a hold that is wanted again', () => {
   });
 
   it.each([
-    [29_999, 1],
-    [30_000, 2],
-  ])('%i ms after it had failed is commanded %i times in all', async (ms, commands) => {
+    [0, 30_000],
+    [29_999, 30_000],
+    [30_000, 30_000],
+    [45_000, 45_000],
+  ])('%i ms after it was last commanded, and had failed, is commanded again, to be sent %i ms after that', async (ms, sent) => {
     using path = openWritePath({ policy: commanding(FREEZE) });
+    const began = path.clock.now().getTime();
     const { incident } = await path.report();
     const hold = holdOf(path, incident);
     await say(path, commandOf(path, hold), 'failed', { error: 'no such cgroup' });
     path.clock.advance(ms);
     const { incident: next } = await path.report();
-    expect(commandsOf(path, hold)).toHaveLength(commands);
+    await path.report();
+    expect(commandsOf(path, hold)).toHaveLength(2);
+    const again = commandOf(path, hold);
+    expect(again).toMatchObject({ op: 'apply', reason: 'ordered', incident_id: next.id, status: 'pending' });
+    expect(Date.parse(again.not_before) - began).toBe(sent);
+    expect([shown(path, incident), shown(path, next)]).toEqual(['open: failed (failed)', 'open: failed (failed)']);
     expectTruth(path);
-    if (commands === 1) return;
-    expect(commandOf(path, hold)).toMatchObject({ op: 'apply', reason: 'ordered', incident_id: next.id, status: 'pending' });
-    await say(path, commandOf(path, hold), 'enforced');
+    await say(path, again, 'enforced');
     expect([shown(path, incident), shown(path, next)]).toEqual(['contained: enforced (enforced)', 'contained: enforced (enforced)']);
     expectTruth(path);
   });

@@ -44,7 +44,7 @@ function contradictionsIn(path: string): unknown[] {
     `SELECT * FROM incident_actions WHERE hold NOT IN (SELECT seq FROM holds)`,
     `SELECT id FROM incidents WHERE (state = 'open' AND contained_at IS NOT NULL) OR (state = 'contained' AND contained_at IS NULL)`,
     `SELECT id FROM holds h WHERE live = 1 AND actuator IS NOT NULL AND status IN ('requested', 'accepted') AND NOT EXISTS
-     (SELECT 1 FROM commands WHERE hold = h.seq AND status IN ('pending', 'accepted'))`,
+     (SELECT 1 FROM commands WHERE hold = h.seq AND (open = 1 OR status = 'accepted'))`,
     `SELECT id FROM holds WHERE status = 'awaiting_approval' AND NOT EXISTS
      (SELECT 1 FROM approvals, json_each(proposals) p WHERE approvals.status = 'pending' AND p.value ->> '$.hold_id' = holds.id)`,
   ].flatMap((sql) => db.prepare(sql).all());
@@ -52,11 +52,23 @@ function contradictionsIn(path: string): unknown[] {
   return found;
 }
 
-/** What a start does to a store under a policy, until nothing is left to be done. Returns the truth then. */
+/** The text of the policy that is in force at the end of these lines. */
+function policyIn(lines: readonly string[]): string {
+  const texts = new Map<string, string>();
+  let last = '';
+  for (const record of lines.map(readRecord)) {
+    if (record.type !== 'policy.loaded') continue;
+    last = record.data.sha256;
+    if (record.data.text !== undefined) texts.set(last, record.data.text);
+  }
+  return texts.get(last) ?? '';
+}
+
+/** What a start does to a store under the policy of its log, until nothing is left to be done. Returns the truth then. */
 async function started(path: string, life: Life, lines: readonly string[]): Promise<string> {
-  const { clock, log, queue } = life.path;
+  const { clock, log } = life.path;
   // Commands that are overdue, and what ends by itself, are another matter: the clock stands.
-  const parts = openOn(path, { policy: queue.policy.text, clock, log });
+  const parts = openOn(path, { policy: policyIn(lines), clock, log });
   await parts.due.reconcile();
   while (parts.store.settling.next(1).length > 0) await parts.queue.submit(settleChange);
   await parts.due.mend();
@@ -70,7 +82,9 @@ async function started(path: string, life: Life, lines: readonly string[]): Prom
 function isPromised(lines: readonly string[]): boolean {
   const [first, ...rest] = lines.map((line) => readRecord(line).type);
   const telling = ['incident.reported', 'incident.joined', 'incident.ordered', 'incident.resolved'];
-  return telling.includes(first ?? '') && !rest.includes('hold.moved');
+  // Another incident's hold may be overtaken by a report.
+  const others = first === 'incident.resolved' ? ['hold.moved'] : ['hold.moved', 'hold.released'];
+  return telling.includes(first ?? '') && !rest.some((type) => others.includes(type));
 }
 
 describe('a log that was cut short anywhere', () => {

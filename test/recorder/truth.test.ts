@@ -167,11 +167,12 @@ describe('an incident whose containment drifts', () => {
     expectTruth(path);
   });
 
-  it('and is not mended is commanded again, a minute after it was last tried', async () => {
+  it('and is not mended is commanded again, a minute after that was found', async () => {
     using path = openWritePath({ policy: commanding(FREEZE) });
     const { incident, hold } = await enforced(path);
     await check(path, hold, false);
     await actuatorSays(path, incident, 'enforced');
+    await path.due.tick();
     expect(commandsOf(path, hold)).toHaveLength(2);
     path.clock.advance(59_999);
     await path.due.tick();

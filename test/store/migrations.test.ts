@@ -137,12 +137,13 @@ describe('the holds of a store of version 4', () => {
       .prepare(`SELECT about, max(seq) AS seq FROM records WHERE line LIKE '%"type":"hold.released"%' GROUP BY about`)
       .all();
     old.close();
-    using db = scoped(openDatabase(path));
-    const holds = db.it.prepare('SELECT * FROM holds ORDER BY seq').all() as Record<string, unknown>[];
+    using scope = new DisposableStack();
+    const db = scope.adopt(openDatabase(path), (open) => open.close());
+    const holds = db.prepare('SELECT * FROM holds ORDER BY seq').all() as Record<string, unknown>[];
     expect(holds).toHaveLength(rows.length);
     expect(holds.map(({ live }) => live)).toEqual([1, 1, 0, 1, 1]);
     for (const hold of holds) {
-      const line = db.it.prepare<[unknown], string>('SELECT line FROM records WHERE seq = ?').pluck().get(hold['seq']) ?? '';
+      const line = db.prepare<[unknown], string>('SELECT line FROM records WHERE seq = ?').pluck().get(hold['seq']) ?? '';
       const last = (released as { about: number; seq: number }[]).find(({ about }) => about === hold['seq']);
       expect(hold).toMatchObject({
         ...{ incident_id: (JSON.parse(line) as { data: { incident_id: string } }).data.incident_id, version: last?.seq ?? hold['seq'] },
@@ -158,13 +159,10 @@ describe('the holds of a store of version 4', () => {
     const ended = old.prepare<[], number>('SELECT count(*) FROM incident_actions WHERE ended <> 0').pluck().get();
     expect(ended).toBe(4);
     old.close();
-    using db = scoped(openDatabase(path));
-    const count = (where: string) => db.it.prepare<[], number>(`SELECT count(*) FROM incident_actions WHERE ${where}`).pluck().get();
+    using scope = new DisposableStack();
+    const db = scope.adopt(openDatabase(path), (open) => open.close());
+    const count = (where: string) => db.prepare<[], number>(`SELECT count(*) FROM incident_actions WHERE ${where}`).pluck().get();
     expect([count(`ended <> 0 AND status <> 'released'`), count(`ended = 0 AND status = 'released'`)]).toEqual([0, 0]);
     expect(count(`hold IS NULL AND status IN ('verified', 'failed')`)).toBe(2);
   });
 });
-
-function scoped(it: Database.Database): { it: Database.Database } & Disposable {
-  return { it, [Symbol.dispose]: () => void it.close() };
-}

@@ -6,7 +6,7 @@ import type { Recorded } from '../../src/incident/recorded.ts';
 import { reportOf } from './policies.ts';
 
 /** What was ordered then: `action type:id`, and how it stood. A hold is of its action and target, as long as nothing has ended it. */
-export interface Was {
+interface Was {
   readonly orders?: readonly string[];
   readonly status?: ActionStatus;
   /** Refused, by the recorder's words for it. */

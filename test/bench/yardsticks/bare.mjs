@@ -59,12 +59,12 @@ async function upkeepOf({ path, actuator, times }) {
   const db = openDatabase(path);
   const { holds, commands, approvals } = createTables(db);
   const now = new Date().toISOString();
-  const time = { run: 'another', monotonic: 0, now, steady: now };
+  const time = { run: 'another', monotonic: 0, elapsed: 0, now, steady: now };
   const hourOn = new Date(Date.now() + 90_000_000).toISOString();
   const parts = {
     'holds.due': () => holds.due(time, 100),
     'holds.due, the clock set on': () => holds.due({ ...time, now: hourOn }, 100),
-    'commands.due': () => commands.due(now, 100),
+    'commands.due': () => commands.due(time, 100),
     'approvals.due': () => approvals.due(now, 100),
     'holds.unmet': () => holds.unmet(0, 100),
     'holds.isFailing + commands.hasOverdue': () => [holds.isFailing(), commands.hasOverdue()],

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export type Manner = 'does' | 'hangs' | 'acts' | 'accepts' | 'fails' | 'lies' | 'refuses';
@@ -34,11 +34,13 @@ export interface ActuatorProcess {
   lines(what?: string): Line[];
   /** Its file of this name as JSON; null = there is none. */
   read(name: string): any;
+  /** Its file or folder of this name is gone. */
+  forget(name: string): void;
   /** Names of the files of a folder of it. */
   list(folder: string): string[];
 }
 
-/** @param words of the manner: a file of JSON, or for a shell one word */
+/** @param command a program of node, or `sh` and its script: to a shell its manner is told in one word */
 export function openProcess(name: string, dir: string, command: readonly string[], env: Record<string, string>): ActuatorProcess {
   mkdirSync(dir, { recursive: true });
   const isShell = command[0] === 'sh';
@@ -87,6 +89,7 @@ export function openProcess(name: string, dir: string, command: readonly string[
       const path = join(dir, file);
       return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : null;
     },
+    forget: (file) => rmSync(join(dir, file), { recursive: true, force: true }),
     list: (folder) => (existsSync(join(dir, folder)) ? readdirSync(join(dir, folder)).filter((file) => !file.startsWith('.')) : []),
   };
 }

@@ -155,13 +155,20 @@ async function askOnce(url: string, method: string, body: unknown, headers: Reco
   return promise;
 }
 
-/** Looks again and again until what is found is truthy; says what it waited for, and what it saw last, when that does not come. */
+/** Looks again and again until what is found is truthy; says what it waited for when that does not come. */
 export async function until<T>(what: string, look: () => T | Promise<T>, timeout_ms = 30_000): Promise<NonNullable<T>> {
+  let found: T | undefined;
+  await untilNothing(async () => ((found = await look()) ? [] : [what]), timeout_ms);
+  return found as NonNullable<T>;
+}
+
+/** Looks again and again until nothing is wrong any more; says what still is when that does not come. */
+export async function untilNothing(look: () => Promise<readonly unknown[]>, timeout_ms = 30_000): Promise<void> {
   const end = performance.now() + timeout_ms;
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    if (performance.now() > end) throw new Error(`in ${timeout_ms} ms it did not come about that ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 15));
+  for (let pause = 10; ; pause = Math.min(100, pause * 1.3)) {
+    const wrong = await look();
+    if (wrong.length === 0) return;
+    if (performance.now() > end) throw new Error(`after ${timeout_ms} ms it still is not so: ${JSON.stringify(wrong, null, 1)}`);
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
