@@ -254,9 +254,10 @@ start() {
   : "${BIND_ADDR:=127.0.0.1:8515}"
   : "${CONTAINMENT_POLICY_PATH:=$root/policy/incident-containment.yaml}"
   : "${AUDIT_LOG_PATH:=$root/var/audit.jsonl}"
+  : "${SECRETS_DIR:=$root/var/secrets}"
   : "${DATABASE_PATH:=$root/var/incidents.db}"
   : "${CHECKPOINT_KEY_PATH:=$root/var/checkpoint.key}"
-  export BIND_ADDR CONTAINMENT_POLICY_PATH AUDIT_LOG_PATH DATABASE_PATH CHECKPOINT_KEY_PATH
+  export BIND_ADDR CONTAINMENT_POLICY_PATH AUDIT_LOG_PATH DATABASE_PATH CHECKPOINT_KEY_PATH SECRETS_DIR
   if [ -z "${SERVICE_TOKEN_PATH:-}${TOKENS_PATH:-}" ]; then
     export SERVICE_TOKEN_PATH="$root/var/service-token"
     make_token "$SERVICE_TOKEN_PATH"

@@ -13,6 +13,8 @@ export interface Listing<T> {
   readonly filter: unknown;
   /** Newest first, with a seq below `before`. */
   readonly list: (before: number, limit: number) => readonly T[];
+  /** The lowest seq that such a list has looked at, when it stopped before the end. */
+  readonly reach: (before: number) => number | null;
   readonly view: (item: T) => unknown;
 }
 
@@ -20,7 +22,7 @@ export interface Listing<T> {
 export function listReply<T extends { readonly seq: number }>(
   { path }: Pick<Call, 'path'>,
   parameters: URLSearchParams,
-  { filter, list, view }: Listing<T>,
+  { filter, list, reach, view }: Listing<T>,
 ): Response {
   const boundTo = hash('sha256', JSON.stringify([path, filter]), 'base64url').slice(0, 16);
   const limit = limitOf(parameters);
@@ -35,6 +37,7 @@ export function listReply<T extends { readonly seq: number }>(
     length += part.length;
   }
   const last = found[parts.length - 1];
-  const link = last && parts.length < found.length ? linkTo(path, parameters, encodeCursor({ rank: 0, before: last.seq }, boundTo)) : {};
+  const to = last && parts.length < found.length ? last.seq : reach(before);
+  const link = to === null ? {} : linkTo(path, parameters, encodeCursor({ rank: 0, before: to }, boundTo));
   return raw(`[${parts.join(',')}]`, 200, link);
 }

@@ -51,8 +51,12 @@ export function createHealth({ store, queue, ledger, delivery, notices, isDraini
       const audit = store.statistics.isDamaged() ? 'damaged' : ledger.health;
       const tallies = store.statistics.tallies();
       const count = (states: readonly string[]) => tallies.filter(({ state }) => states.includes(state)).reduce((sum, { n }) => sum + n, 0);
+      const { health } = delivery.health();
+      const outbox = health === 'ok' && store.commands.hasOverdue() ? 'failing' : health;
+      const containment = containmentOf(queue.policy, store.holds.isFailing());
+      const failing = [outbox, containment, notices.health].includes('failing');
       return {
-        status: isReady() && audit !== 'damaged' ? (['ok', 'verifying'].includes(audit) ? 'ok' : 'degraded') : 'critical',
+        status: isReady() && audit !== 'damaged' ? (['ok', 'verifying'].includes(audit) && !failing ? 'ok' : 'degraded') : 'critical',
         open_incidents: count(['open', 'contained']),
         total_incidents: tallies.reduce((sum, { n }) => sum + n, 0),
         checks: {
@@ -61,8 +65,8 @@ export function createHealth({ store, queue, ledger, delivery, notices, isDraini
           witness: ledger.witness,
           policy: queue.policy.from === 'built_in' ? 'built_in' : 'ok',
           disk: queue.health === 'full' ? 'full' : 'ok',
-          outbox: delivery.health().health === 'ok' && store.commands.hasOverdue() ? 'failing' : delivery.health().health,
-          containment: containmentOf(queue.policy, store.holds.isFailing()),
+          outbox,
+          containment,
           notices: notices.health,
         },
       };

@@ -2,6 +2,7 @@
 
 import type { Approval, ApprovalStatus, Proposal } from '../incident/approval.ts';
 import type { Db } from './database.ts';
+import { MAX_EXAMINED, type Reach, createReach } from './reach.ts';
 
 type Entry = Omit<Approval, 'outcome'>;
 
@@ -23,6 +24,8 @@ export interface Approvals {
   pendingOf(incident: number): Approval[];
   /** Newest first, before `before`; null = of any status. */
   list(status: readonly ApprovalStatus[] | null, before: number, limit: number): Approval[];
+  /** How far a list looks. */
+  reach: Reach;
 }
 
 export function createApprovals(db: Db): Approvals {
@@ -34,8 +37,8 @@ export function createApprovals(db: Db): Approvals {
     `SELECT * FROM approvals WHERE status = 'pending' AND escalated = 0 AND expires_at <= ? ORDER BY expires_at LIMIT ?`,
   );
   const pendingOf = db.prepare<[number], Row>(`SELECT * FROM approvals WHERE incident = ? AND status = 'pending' ORDER BY seq`);
-  const list = db.prepare<[object], Row>(`SELECT * FROM approvals WHERE seq < :before
-    AND (:status IS NULL OR status IN (SELECT value FROM json_each(:status))) ORDER BY seq DESC LIMIT :limit`);
+  const list = db.prepare<[object], Row>(`SELECT * FROM (SELECT * FROM approvals WHERE seq < :before ORDER BY seq DESC LIMIT ${MAX_EXAMINED})
+    WHERE :status IS NULL OR status IN (SELECT value FROM json_each(:status)) LIMIT :limit`);
   const outcome = db.prepare<[string], Approval['outcome'][number]>('SELECT id AS hold_id, status, error FROM holds WHERE id = ?');
 
   const approvalOf = ({ incident: _incident, proposals, escalated, ...row }: Row): Approval => {
@@ -52,6 +55,7 @@ export function createApprovals(db: Db): Approvals {
     escalate: (approval) => void escalate.run(approval),
     due: (now, limit) => due.all(now, limit).map(approvalOf),
     pendingOf: (incident) => pendingOf.all(incident).map(approvalOf),
+    reach: createReach(db, 'approvals'),
     list: (status, before, limit) => list.all({ before, limit, status: status && JSON.stringify(status) }).map(approvalOf),
   };
 }

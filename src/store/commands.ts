@@ -4,6 +4,7 @@ import type { Command, CommandOp, CommandReason, CommandStatus, Params } from '.
 import type { Target, TargetType } from '../incident/actions.ts';
 import type { Evidence } from '../incident/report.ts';
 import type { Db } from './database.ts';
+import { MAX_EXAMINED, type Reach, createReach } from './reach.ts';
 
 interface Row {
   seq: number;
@@ -58,6 +59,8 @@ export interface Commands {
   change(command: number, to: CommandChange): void;
   /** What is to be delivered to an actuator now, behind `after`, oldest first. */
   open(actuator: string, after: number, limit: number): Command[];
+  /** The first behind `after` that must not be delivered to an actuator yet: its seq, or null. */
+  heldBack(actuator: string, after: number): number | null;
   /** Commands of a hold that have no end yet, or are overdue and still tried; oldest first. */
   openOf(hold: number): Command[];
   /** The last command of a hold. */
@@ -71,14 +74,15 @@ export interface Commands {
   due(monotonic: number, limit: number): Command[];
   /** A new run: what is unfinished has as long as the wall clock says, but no longer than it had at first. */
   rebase(now: string, monotonic: number): void;
-  /** Newest first, before `before`. */
+  /** Newest first, before `before`; those of all holds no further than `reach`. */
   list(filter: CommandFilter, before: number, limit: number): Command[];
+  reach: Reach;
   /** Whether some command had no end in time and is still tried. */
   hasOverdue(): boolean;
 }
 
-const SELECT = `SELECT c.*, h.id AS hold_id, h.action, h.target_type, h.target_id, h.params, h.expires_at
-  FROM commands c JOIN holds h ON h.seq = c.hold WHERE`;
+const COLUMNS = 'SELECT c.*, h.id AS hold_id, h.action, h.target_type, h.target_id, h.params, h.expires_at';
+const SELECT = `${COLUMNS} FROM commands c JOIN holds h ON h.seq = c.hold WHERE`;
 
 export function createCommands(db: Db): Commands {
   const byId = db.prepare<[string], Row>(`${SELECT} c.id = ?`);
@@ -92,6 +96,9 @@ export function createCommands(db: Db): Commands {
   const open = db.prepare<[string, number, number], Row>(
     `${SELECT} c.open = 1 AND c.held = 0 AND c.actuator = ? AND c.seq > ? ORDER BY c.seq LIMIT ?`,
   );
+  const heldBack = db
+    .prepare<[string, number], number | null>('SELECT min(seq) FROM commands WHERE open = 1 AND held = 1 AND actuator = ? AND seq > ?')
+    .pluck();
   const openOf = db.prepare<[number], Row>(`${SELECT} c.hold = ? AND (c.open = 1 OR c.status = 'accepted') ORDER BY c.seq`);
   const lastOf = db.prepare<[number], Row>(`${SELECT} c.hold = ? ORDER BY c.seq DESC LIMIT 1`);
   const lastApplied = db
@@ -109,10 +116,11 @@ export function createCommands(db: Db): Commands {
     db.prepare(`UPDATE commands INDEXED BY ${index} SET free_at = ${leftOf('not_before')}, late_at = ${leftOf('deadline_at')}
       WHERE ${index === 'commands_late' ? `status IN ('pending', 'accepted')` : 'open = 1 AND held = 1'}`),
   );
-  const list = db.prepare<[object], Row>(`${SELECT} c.seq < :before
-    AND (:actuator IS NULL OR c.actuator = :actuator)
-    AND (:status IS NULL OR c.status IN (SELECT value FROM json_each(:status)))
-    AND (:hold IS NULL OR c.hold = :hold) ORDER BY c.seq DESC LIMIT :limit`);
+  const filtered = `(:actuator IS NULL OR c.actuator = :actuator) AND (:status IS NULL OR c.status IN (SELECT value FROM json_each(:status)))`;
+  // CROSS: the commands in their order, each with its hold.
+  const list = db.prepare<[object], Row>(`${COLUMNS} FROM (SELECT * FROM commands WHERE seq < :before ORDER BY seq DESC LIMIT ${MAX_EXAMINED}) c
+    CROSS JOIN holds h ON h.seq = c.hold WHERE ${filtered} LIMIT :limit`);
+  const listOf = db.prepare<[object], Row>(`${SELECT} c.hold = :hold AND c.seq < :before AND ${filtered} ORDER BY c.seq DESC LIMIT :limit`);
   const anyOverdue = db.prepare<[], number>('SELECT 1 FROM commands WHERE open = 1 AND overdue = 1 LIMIT 1').pluck();
   const one = (row: Row | undefined) => (row ? commandOf(row) : null);
   return {
@@ -126,6 +134,7 @@ export function createCommands(db: Db): Commands {
     change: (command, { status, overdue, open: isOpen, attempts, error, evidence, completed_at }) =>
       void change.run(status, Number(overdue), Number(isOpen), attempts, error, jsonOf(evidence), completed_at, command),
     open: (actuator, after, limit) => open.all(actuator, after, limit).map(commandOf),
+    heldBack: (actuator, after) => heldBack.get(actuator, after) ?? null,
     openOf: (hold) => openOf.all(hold).map(commandOf),
     lastOf: (hold) => one(lastOf.get(hold)),
     lastApplied: (action, { type, id }) => lastApplied.get(action, type, id) ?? null,
@@ -133,8 +142,11 @@ export function createCommands(db: Db): Commands {
     free: (command) => void free.run(command),
     due: (monotonic, limit) => due.all(monotonic, limit).map(commandOf),
     rebase: (now, monotonic) => rebase.forEach((statement) => void statement.run({ now, monotonic })),
-    list: ({ actuator = null, hold = null, status = null }, before, limit) =>
-      list.all({ before, limit, hold, actuator, status: status && JSON.stringify(status) }).map(commandOf),
+    list({ actuator = null, hold = null, status = null }, before, limit) {
+      const filter = { before, limit, actuator, status: status && JSON.stringify(status) };
+      return (hold === null ? list.all(filter) : listOf.all({ ...filter, hold })).map(commandOf);
+    },
+    reach: createReach(db, 'commands'),
     hasOverdue: () => anyOverdue.get() !== undefined,
   };
 }

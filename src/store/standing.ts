@@ -3,6 +3,7 @@
 import type { Hold, HoldStatus } from '../incident/hold.ts';
 import type { Db } from './database.ts';
 import { type HoldRow, holdOf } from './hold-row.ts';
+import { MAX_EXAMINED, type Reach, createReach } from './reach.ts';
 
 export interface HoldFilter {
   /** Null = all that have not ended. */
@@ -12,8 +13,9 @@ export interface HoldFilter {
 }
 
 export interface Standing {
-  /** Newest first, before `before`. */
+  /** Newest first, before `before`; no further than `reach`. */
   list(filter: HoldFilter, before: number, limit: number): Hold[];
+  reach: Reach;
   /** What an actuator should have in force, behind `after`, oldest first: all that it was or is asked to do and nobody has let go. */
   desired(actuator: string, after: number, limit: number): Hold[];
   /** Whether some hold that is wanted has failed, or has drifted. */
@@ -21,10 +23,10 @@ export interface Standing {
 }
 
 export function createStanding(db: Db): Standing {
-  const some = db.prepare<[object], HoldRow>(`SELECT * FROM holds WHERE seq < :before
-    AND CASE WHEN :status IS NULL THEN released_at IS NULL ELSE status IN (SELECT value FROM json_each(:status)) END
+  const some = db.prepare<[object], HoldRow>(`SELECT * FROM (SELECT * FROM holds WHERE seq < :before ORDER BY seq DESC LIMIT ${MAX_EXAMINED})
+    WHERE CASE WHEN :status IS NULL THEN released_at IS NULL ELSE status IN (SELECT value FROM json_each(:status)) END
     AND (:action IS NULL OR action IN (SELECT value FROM json_each(:action)))
-    AND (:actuator IS NULL OR actuator IN (SELECT value FROM json_each(:actuator))) ORDER BY seq DESC LIMIT :limit`);
+    AND (:actuator IS NULL OR actuator IN (SELECT value FROM json_each(:actuator))) LIMIT :limit`);
   const desired = db.prepare<[string, number, number], HoldRow>(
     `SELECT * FROM holds WHERE actuator = ? AND released_at IS NULL AND live = 1 AND status NOT IN ('awaiting_approval', 'recorded')
      AND seq > ? ORDER BY seq LIMIT ?`,
@@ -34,6 +36,7 @@ export function createStanding(db: Db): Standing {
   return {
     list: ({ status, action, actuator }, before, limit) =>
       some.all({ before, limit, status: words(status), action: words(action), actuator: words(actuator) }).map(holdOf),
+    reach: createReach(db, 'holds'),
     desired: (actuator, after, limit) => desired.all(actuator, after, limit).map(holdOf),
     isFailing: () => failing.get() !== undefined,
   };

@@ -107,16 +107,6 @@ describe('a command', () => {
     expect(at.told).toHaveLength(2);
   });
 
-  it('is not sent before its time', async () => {
-    await using actuator = await openActuator(ENFORCED);
-    await using at = openRecorder([one(actuator)]);
-    at.order('freeze_agent', '*', { not_before: new Date(Date.now() + 3000).toISOString() });
-    await pass(2750);
-    expect(actuator.requests).toHaveLength(0);
-    await pass(500);
-    expect(at.told).toHaveLength(1);
-  });
-
   it('that is not wanted any more is not sent', async () => {
     await using actuator = await openActuator(answer(503));
     await using at = openRecorder([one(actuator)]);

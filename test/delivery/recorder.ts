@@ -105,7 +105,11 @@ export function openRecorder(actuators: Actuator[], parts: Partial<DeliveryParts
         commands: {
           byId: (id) => recorder.commands.find((command) => command.id === id) ?? null,
           open: (actuator, after, limit) =>
-            recorder.commands.filter((command) => command.open && command.actuator === actuator && command.seq > after).slice(0, limit),
+            recorder.commands
+              .filter((command) => command.open && command.actuator === actuator && command.seq > after)
+              // What must not be done yet is not there yet.
+              .filter(({ not_before }) => Date.parse(not_before) <= Date.now())
+              .slice(0, limit),
         },
         holds: {
           owners: (hold) => {

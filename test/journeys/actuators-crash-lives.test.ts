@@ -3,13 +3,17 @@
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { quickPolicy } from '../support/actuators/policies.ts';
-import { type Site, openSite, until } from '../support/actuators/site.ts';
+import { type Site, hasCurl, openSite, until } from '../support/actuators/site.ts';
 import { keptIn } from '../support/truth.ts';
 
 const holdOf = (incident: any, action: string) => incident.containment.actions.find((each: any) => each.action === action)?.hold_id;
 const statusIs = async (site: Site, hold: string, status: string) =>
   until(`hold ${hold} is ${status}`, async () => (await site.hold(hold)).status === status);
-const requestsOf = (site: Site, hold: string) => site.records('command.requested').filter(({ id }) => id === hold).map(({ data }) => data['reason']);
+const requestsOf = (site: Site, hold: string) =>
+  site
+    .records('command.requested')
+    .filter(({ id }) => id === hold)
+    .map(({ data }) => data['reason']);
 
 async function expectSound(site: Site): Promise<void> {
   expect(site.unrecorded()).toEqual([]);
@@ -23,7 +27,39 @@ async function freeze(site: Site): Promise<{ id: string; hold: string }> {
   return { id: body.id, hold: holdOf(body, 'freeze_agent') };
 }
 
-describe('the recorder is killed', () => {
+const MANY = 700;
+
+/** Incidents that are contained by the store, while the recorder does not run. */
+function containedIn(site: Site): number {
+  const db = new Database(keptIn(site.program).database, { readonly: true });
+  try {
+    return Number(db.prepare("SELECT count(*) FROM incidents WHERE state = 'contained'").pluck().get());
+  } finally {
+    db.close();
+  }
+}
+
+/** How many had learnt it when it was killed. */
+async function crashWhileLearning(): Promise<number> {
+  await using site = await openSite(quickPolicy());
+  site.agent.behave('acts');
+  const lines = Array.from({ length: MANY }, (_, n) => ({ class: 'policy_bypass_attempt', source: 'watcher', description: `no ${n}` }));
+  const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+  expect((await site.post('/api/v1/incidents/reports', body, { as: 'reporter' })).status).toBe(200);
+  await until('the agent has done it', () => site.agent.lines('did').length === 1);
+  site.agent.behave('does');
+  await until('the first have learnt it', () => site.records('incident.contained').length > 0);
+  await site.program.end('SIGKILL');
+  const learnt = containedIn(site);
+  await site.program.start();
+  await until('all have learnt it', async () => (await site.get('/api/v1/stats')).body.contained_count === MANY);
+  expect(site.records('incident.contained')).toHaveLength(MANY);
+  expect(site.agent.lines('did')).toHaveLength(1);
+  await expectSound(site);
+  return learnt;
+}
+
+describe.skipIf(!hasCurl)('the recorder is killed', () => {
   it('while it verifies: what was enforced is verified after the next start', async () => {
     await using site = await openSite(quickPolicy());
     site.agent.behave('does', { state: 'hangs' });
@@ -85,32 +121,12 @@ describe('the recorder is killed', () => {
   });
 
   it('while hundreds of incidents learn that their one hold is enforced: each learns it', async () => {
-    await using site = await openSite(quickPolicy());
-    const many = 700;
-    site.agent.behave('acts');
-    const lines = Array.from({ length: many }, (_, n) => `${JSON.stringify({ class: 'policy_bypass_attempt', source: 'watcher', description: `no ${n}` })}\n`);
-    expect((await site.post('/api/v1/incidents/reports', lines.join(''), { as: 'reporter' })).status).toBe(200);
-    await until('the agent has done it', () => site.agent.lines('did').length === 1);
-    site.agent.behave('does');
-    const contained = () => {
-      const db = new Database(keptIn(site.program).database, { readonly: true });
-      try {
-        return Number(db.prepare("SELECT count(*) FROM records WHERE line LIKE '%\"type\":\"incident.contained\"%'").pluck().get());
-      } finally {
-        db.close();
-      }
-    };
-    await until('the first have learnt it', () => site.records('incident.contained').length > 0);
-    await site.program.end('SIGKILL');
-    const before = contained();
-    await site.program.start();
-    await until('all have learnt it', async () => (await site.get('/api/v1/stats')).body.contained_count === many);
-    // Where it was killed is chance; that it is not always at the end is looked at by hand: mostly 100 to 300 of them knew it.
-    expect(before).toBeGreaterThan(0);
-    expect(contained()).toBe(many);
-    expect(site.agent.lines('did')).toHaveLength(1);
-    await expectSound(site);
-  });
+    // On a machine that sleeps at the wrong moment all have learnt it when the kill comes: then that was no test.
+    let learnt = await crashWhileLearning();
+    for (let more = 2; learnt === MANY && more > 0; more -= 1) learnt = await crashWhileLearning();
+    expect(learnt).toBeGreaterThan(0);
+    expect(learnt).toBeLessThan(MANY);
+  }, 60_000);
 
   it('during a reload that removes an actuator: its holds are on record only, nobody tells it anything more, and an operator may apply them again', async () => {
     let places = { agent: '', airlock: '' };

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { quickPolicy } from '../support/actuators/policies.ts';
 import type { ActuatorProcess, Manner } from '../support/actuators/process.ts';
-import { type Site, openSite, until } from '../support/actuators/site.ts';
+import { type Site, hasCurl, openSite, until } from '../support/actuators/site.ts';
 
 const IP = '203.0.113.7';
 type Op = 'apply' | 'release';
@@ -45,7 +45,14 @@ const MOMENTS: Moment[] = [
   { when: 'while its actuator has it, and has done nothing', manner: 'hangs', shell: 'hangs', reached: all('got'), resent: 'all' },
   // What the firewall has done its heartbeat tells as well: then it need not be sent again.
   { when: 'when it is done, and not answered', manner: 'acts', shell: 'acts', reached: all('did'), resent: 'pushed' },
-  { when: 'when it is answered, and that is not recorded', manner: 'acts', shell: 'acts', reached: all('did'), isStopped: true, resent: 'pushed' },
+  {
+    when: 'when it is answered, and that is not recorded',
+    manner: 'acts',
+    shell: 'acts',
+    reached: all('did'),
+    isStopped: true,
+    resent: 'pushed',
+  },
   {
     when: 'while it is accepted, and its result will follow',
     manner: 'accepts',
@@ -56,7 +63,14 @@ const MOMENTS: Moment[] = [
     },
   },
   // It may be sent again while its result is on its way: one of the two is the first.
-  { when: 'when it is accepted, and that is not recorded', manner: 'accepts', slow: 500, shell: 'acts', reached: all('got'), isStopped: true },
+  {
+    when: 'when it is accepted, and that is not recorded',
+    manner: 'accepts',
+    slow: 500,
+    shell: 'acts',
+    reached: all('got'),
+    isStopped: true,
+  },
   { when: 'while its retry waits', manner: 'fails', shell: 'hangs', reached: all('got', 2), resent: 'all' },
 ];
 
@@ -66,16 +80,27 @@ async function settled(site: Site, op: Op): Promise<boolean> {
   const { body: holds } = await site.get('/api/v1/holds?status=requested,accepted,enforced,verified,drifted,failed,releasing');
   const { frozen, closed, rules } = site.reality();
   const block = holds.find(({ action }: any) => action === 'block_ip');
-  const told = holds.map(({ action, status }: any) => `${action} ${status}`).toSorted().join();
+  const told = holds
+    .map(({ action, status }: any) => `${action} ${status}`)
+    .toSorted()
+    .join();
   if (op === 'release') return open.length === 0 && told === '' && !frozen && rules.length === 0;
-  return open.length === 0 && told === 'block_ip verified,disable_airlock enforced,freeze_agent verified' && frozen && closed && rules[0] === block.id;
+  return (
+    open.length === 0 &&
+    told === 'block_ip verified,disable_airlock enforced,freeze_agent verified' &&
+    frozen &&
+    closed &&
+    rules[0] === block.id
+  );
 }
 
 /** Each command once, each effect once, nothing that was not on record. */
 function expectOrder(site: Site, ops: readonly Op[], resent: Moment['resent']): void {
   expect(site.unrecorded()).toEqual([]);
   const requested = site.records('command.requested').map(({ data }) => `${data['actuator']} ${data['op']}`);
-  const wanted = ops.flatMap((op) => (op === 'apply' ? ['agent apply', 'airlock apply', 'firewall apply'] : ['agent release', 'firewall release']));
+  const wanted = ops.flatMap((op) =>
+    op === 'apply' ? ['agent apply', 'airlock apply', 'firewall apply'] : ['agent release', 'firewall release'],
+  );
   expect(requested.toSorted()).toEqual(wanted.toSorted());
   const did = [site.agent, site.firewall].flatMap(({ lines }) => lines('did').map(({ id }) => id));
   expect(new Set(did).size).toBe(did.length);
@@ -116,7 +141,7 @@ async function goOn(site: Site, { isDown }: Moment): Promise<void> {
   await site.program.start();
 }
 
-describe('the recorder is killed', () => {
+describe.skipIf(!hasCurl)('the recorder is killed', () => {
   for (const moment of MOMENTS) {
     it.each<Op>(['apply', 'release'])(`${moment.when}: %s comes to its end`, async (op) => {
       await using site = await openSite(quickPolicy());

@@ -2,12 +2,16 @@
 
 import { describe, expect, it } from 'vitest';
 import { quickPolicy } from '../support/actuators/policies.ts';
-import { type Site, openSite, until } from '../support/actuators/site.ts';
+import { type Site, hasCurl, openSite, until } from '../support/actuators/site.ts';
 
 const holdOf = (incident: any, action: string) => incident.containment.actions.find((each: any) => each.action === action)?.hold_id;
 const statusIs = async (site: Site, hold: string, status: string, timeout_ms?: number) =>
   until(`${hold} is ${status}`, async () => (await site.hold(hold)).status === status, timeout_ms);
-const alertsOf = (site: Site, hold: string) => site.records('alert.raised').filter(({ id }) => id === hold).map(({ data }) => data['reason']);
+const alertsOf = (site: Site, hold: string) =>
+  site
+    .records('alert.raised')
+    .filter(({ id }) => id === hold)
+    .map(({ data }) => data['reason']);
 const commandsOf = async (site: Site, hold: string) => (await site.get(`/api/v1/commands?hold=${hold}`)).body;
 
 async function expectSound(site: Site): Promise<void> {
@@ -19,7 +23,7 @@ async function expectSound(site: Site): Promise<void> {
 const ALL = { class: 'integrity_violation', evidence: { src_ip: '203.0.113.5' } };
 
 // They mostly wait, and so they wait together.
-describe.concurrent('nobody has to see to it', () => {
+describe.skipIf(!hasCurl).concurrent('nobody has to see to it', () => {
   it('actuators that are down past the deadline are overdue and alarmed, and are told what is wanted when they are back', async () => {
     await using site = await openSite(quickPolicy({ deadline: '2s' }));
     await Promise.all(site.all.map(async (each) => each.kill()));
@@ -106,7 +110,11 @@ describe.concurrent('nobody has to see to it', () => {
     const [freeze, block] = [holdOf(incident, 'freeze_agent'), holdOf(incident, 'block_ip')];
     await statusIs(site, freeze, 'verified');
     await statusIs(site, block, 'verified');
-    site.writePolicy(policy(places).replace(/ {2}agent:\n(?: {4}.*\n)+/, '').replace(/ {2}firewall:.*\n/, ''));
+    site.writePolicy(
+      policy(places)
+        .replace(/ {2}agent:\n(?: {4}.*\n)+/, '')
+        .replace(/ {2}firewall:.*\n/, ''),
+    );
     expect((await site.post('/api/v1/reload', {})).body.status).toBe('reloaded');
     await statusIs(site, freeze, 'recorded');
     await statusIs(site, block, 'recorded');

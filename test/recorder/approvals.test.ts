@@ -98,6 +98,7 @@ describe('what needs an approval', () => {
 describe('an operator who approves', () => {
   it('has it commanded, for as long as was proposed from then on, and is told of in all of it', async () => {
     using path = openWritePath({ policy: POLICY });
+    await path.due.reconcile();
     const { incident } = await path.report(UNSURE);
     path.clock.advance(10 * MINUTE);
     const { approval, receipt, replayed } = await decide(path, approvalOf(path, incident), 'approve', { note: 'go' });

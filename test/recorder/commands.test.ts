@@ -116,6 +116,7 @@ describe('a cooldown', () => {
 
   it.each([3_600_000, -3_600_000])('is kept to, no more and no less, when the clock is set by %i ms meanwhile', async (ms) => {
     using path = openWritePath({ policy });
+    await path.due.reconcile();
     await once(path);
     await path.report(IP);
     path.clock.set(new Date(path.clock.now().getTime() + ms).toISOString());

@@ -12,6 +12,13 @@ const TEN_MINUTES = commanding(blocking('10m'));
 
 const isWanted = (path: WritePath) => path.db.prepare<[], number>('SELECT sum(live) FROM holds').pluck().get() === 1;
 
+/** As a start leaves it, which puts what it finds onto the clock of its run. */
+async function started(options: { policy: string }): Promise<WritePath> {
+  const path = openWritePath(options);
+  await path.due.reconcile();
+  return path;
+}
+
 async function passes(path: WritePath, ms: number): Promise<void> {
   path.clock.advance(ms);
   await path.due.tick();
@@ -19,7 +26,7 @@ async function passes(path: WritePath, ms: number): Promise<void> {
 
 describe('a hold with a ttl', () => {
   it('ends by itself, is undone, and its incident is open again as expired', async () => {
-    using path = openWritePath({ policy: TEN_MINUTES });
+    using path = await started({ policy: TEN_MINUTES });
     const { incident, hold } = await enforced(path, IP);
     expect(hold.expires_at).toBe('2026-03-13T08:25:30.123Z');
     await passes(path, 10 * MINUTE - 1);
@@ -40,7 +47,7 @@ describe('a hold with a ttl', () => {
   });
 
   it('of which nobody was ever told ends at once', async () => {
-    using path = openWritePath({ policy: commanding(blocking('10m'), '', '') });
+    using path = await started({ policy: commanding(blocking('10m'), '', '') });
     const { incident } = await path.report(IP);
     expect(shown(path, incident)).toBe('contained: recorded (recorded)');
     await passes(path, 10 * MINUTE);
@@ -50,7 +57,7 @@ describe('a hold with a ttl', () => {
   });
 
   it('ends once for all incidents that want it', async () => {
-    using path = openWritePath({ policy: TEN_MINUTES });
+    using path = await started({ policy: TEN_MINUTES });
     const { incident: a, hold } = await enforced(path, IP);
     const { incident: b } = await path.report(IP);
     await path.step('acknowledge', b.id);
@@ -61,7 +68,7 @@ describe('a hold with a ttl', () => {
   });
 
   it('holds a repeated offender for the next step of its ladder, and for the last again and again', async () => {
-    using path = openWritePath({ policy: commanding(blocking('[1h, 4h, 24h]')) });
+    using path = await started({ policy: commanding(blocking('[1h, 4h, 24h]')) });
     const hours: number[] = [];
     for (let i = 0; i < 4; i += 1) {
       const { incident, hold } = await enforced(path, IP);
@@ -82,7 +89,7 @@ describe('the end of a shared hold', () => {
     ['does not move in to an earlier one', '1m', 5, '2026-03-13T08:25:30.123Z'],
     ['stays at the very same', '10m', 0, '2026-03-13T08:25:30.123Z'],
   ])('%s (%s, %i minutes later)', async (_, ttl, minutes, expires_at) => {
-    using path = openWritePath({ policy: commanding({ prompt_injection: blocking('10m'), tool_call_burst: blocking(ttl) }) });
+    using path = await started({ policy: commanding({ prompt_injection: blocking('10m'), tool_call_burst: blocking(ttl) }) });
     const { incident, hold } = await enforced(path, IP);
     path.clock.advance(minutes * MINUTE);
     const { incident: joined, version } = await path.report({ ...IP, class: 'tool_call_burst' });
@@ -97,7 +104,7 @@ describe('the end of a shared hold', () => {
 
   it('is none when one of those who want it wants it without an end', async () => {
     const forever = 'auto_contain: true, actions: [{action: block_ip, target: evidence.ip}]';
-    using path = openWritePath({ policy: commanding({ prompt_injection: blocking('10m'), tool_call_burst: forever }) });
+    using path = await started({ policy: commanding({ prompt_injection: blocking('10m'), tool_call_burst: forever }) });
     const { incident } = await enforced(path, IP);
     await path.report({ ...IP, class: 'tool_call_burst' });
     expect(holdOf(path, incident).expires_at).toBeNull();
@@ -109,7 +116,7 @@ describe('the end of a shared hold', () => {
   });
 
   it('that was moved out by one more report is kept to by the monotonic clock as well', async () => {
-    using path = openWritePath({ policy: TEN_MINUTES });
+    using path = await started({ policy: TEN_MINUTES });
     await enforced(path, IP);
     path.clock.advance(9 * MINUTE);
     await path.report(IP);
@@ -145,7 +152,7 @@ describe('a clock that is set', () => {
     ],
   ])('%s, within one run, frees nobody before the time has passed', async (_, set) => {
     for (const when of [0, 3, 9]) {
-      using path = openWritePath({ policy: TEN_MINUTES });
+      using path = await started({ policy: TEN_MINUTES });
       await enforced(path, IP);
       await passes(path, when * MINUTE);
       const ticks = path.clock.monotonic();
@@ -164,7 +171,7 @@ describe('a clock that is set', () => {
     ['an hour forward', HOUR],
     ['an hour back', -HOUR],
   ])('%s, after a restart, frees nobody before the time has passed', async (_, ms) => {
-    using path = openWritePath({ policy: TEN_MINUTES });
+    using path = await started({ policy: TEN_MINUTES });
     await enforced(path, IP);
     await passes(path, 3 * MINUTE);
     path.restart();
@@ -179,7 +186,7 @@ describe('a clock that is set', () => {
   });
 
   it('forward frees no one who is held anew after it either', async () => {
-    using path = openWritePath({ policy: TEN_MINUTES });
+    using path = await started({ policy: TEN_MINUTES });
     path.clock.set(new Date(BEGAN + HOUR).toISOString());
     await enforced(path, IP);
     path.clock.set(new Date(BEGAN).toISOString());
@@ -193,7 +200,7 @@ describe('a clock that is set', () => {
   });
 
   it('back does not keep what is commanded then from being sent at once', async () => {
-    using path = openWritePath({ policy: commanding(FREEZE) });
+    using path = await started({ policy: commanding(FREEZE) });
     await path.report({ class: 'manifest_mismatch' });
     path.clock.set(new Date(BEGAN - HOUR).toISOString());
     const { incident } = await path.report();
@@ -204,7 +211,7 @@ describe('a clock that is set', () => {
   });
 
   it('back does not keep a command from being overdue when its time has passed', async () => {
-    using path = openWritePath({ policy: commanding(FREEZE) });
+    using path = await started({ policy: commanding(FREEZE) });
     await path.report({ class: 'manifest_mismatch' });
     path.clock.set(new Date(BEGAN - HOUR).toISOString());
     const { incident } = await path.report();
@@ -215,7 +222,7 @@ describe('a clock that is set', () => {
 
 describe('a hold that ended while the service was down', () => {
   it('is released at the first look after the start, and not before its time', async () => {
-    using path = openWritePath({ policy: TEN_MINUTES });
+    using path = await started({ policy: TEN_MINUTES });
     const { incident, hold } = await enforced(path, IP);
     path.restart();
     path.clock.advance(10 * MINUTE - 1);
@@ -231,7 +238,7 @@ describe('a hold that ended while the service was down', () => {
   });
 
   it('by the hundred is released all the same', async () => {
-    using path = openWritePath({ policy: commanding(`${blocking('10m')}, max_holds: 250`) });
+    using path = await started({ policy: commanding(`${blocking('10m')}, max_holds: 250`) });
     await Promise.all(Array.from({ length: 250 }, async (_, n) => path.report({ evidence: { ip: `198.51.100.${n}` } })));
     path.clock.advance(HOUR);
     path.restart();
@@ -246,7 +253,7 @@ describe('a hold that an operator extends', () => {
     ['for so long from now on', { ttl_ms: HOUR, expires_at: null }, '2026-03-13T09:20:30.123Z'],
     ['until then', { ttl_ms: null, expires_at: '2026-03-13T12:00:00.000Z' }, '2026-03-13T12:00:00.000Z'],
   ])('%s ends then', async (_, until, expires_at) => {
-    using path = openWritePath({ policy: TEN_MINUTES });
+    using path = await started({ policy: TEN_MINUTES });
     const { incident } = await enforced(path, IP);
     path.clock.advance(5 * MINUTE);
     const before = path.incident(incident.id).version;
@@ -270,7 +277,7 @@ describe('a hold that an operator extends', () => {
     ['to the very end that it has', { ttl_ms: null, expires_at: '2026-03-13T08:25:30.123Z' }],
     ['into the past', { ttl_ms: null, expires_at: '2026-03-13T08:00:00.000Z' }],
   ])('%s is refused, with when it ends', async (_, until) => {
-    using path = openWritePath({ policy: TEN_MINUTES });
+    using path = await started({ policy: TEN_MINUTES });
     const { hold } = await enforced(path, IP);
     await expect(operate(path, 'extend', hold, until)).rejects.toMatchObject({
       code: 'invalid_request',
@@ -280,7 +287,7 @@ describe('a hold that an operator extends', () => {
   });
 
   it('without an end, or over, is refused', async () => {
-    using path = openWritePath({ policy: commanding(FREEZE) });
+    using path = await started({ policy: commanding(FREEZE) });
     const { incident, hold } = await enforced(path);
     const until = { ttl_ms: HOUR };
     await expect(operate(path, 'extend', hold, until)).rejects.toMatchObject({

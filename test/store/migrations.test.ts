@@ -147,7 +147,7 @@ describe('the holds of a store of version 4', () => {
       const last = (released as { about: number; seq: number }[]).find(({ about }) => about === hold['seq']);
       expect(hold).toMatchObject({
         ...{ incident_id: (JSON.parse(line) as { data: { incident_id: string } }).data.incident_id, version: last?.seq ?? hold['seq'] },
-        ...{ params: '{}', actuator: null, attempts: 0, error: null, completed_at: null, expires_at: null, run: null, free_at: null },
+        ...{ params: '{}', actuator: null, attempts: 0, error: null, completed_at: null, expires_at: null, free_at: null },
         ending: hold['live'] === 1 ? null : 'released',
         status: hold['live'] === 1 ? 'recorded' : 'released',
       });

@@ -113,6 +113,8 @@ describe('the queries of the store', () => {
     ['what an actuator should have in force', /NOT IN \('awaiting_approval'/, 'USING INDEX holds_actuator (actuator=? AND seq>?)'],
     ['what is to be delivered', /c\.held = 0 AND c\.actuator = \?/, 'USING INDEX commands_open (actuator=? AND seq>?)'],
     ['the commands of a hold', /WHERE c\.hold = \?/, 'USING INDEX commands_hold (hold=?)'],
+    ['commands that may be sent by now', /c\.free_at <= \?/, 'USING INDEX commands_held (free_at<?)'],
+    ['commands without an end in time', /c\.late_at <= \?/, 'USING INDEX commands_late (late_at<?)'],
     ['approvals that are overdue', /escalated = 0 AND expires_at/, 'USING INDEX approvals_pending (expires_at<?)'],
     ['the approvals of an incident', /WHERE incident = \? AND status/, 'USING INDEX approvals_incident (incident=?)'],
     ['a request that was done', /^SELECT body_sha256/, 'USING INDEX requests_key (token=? AND key_sha256=?)'],

@@ -24,8 +24,9 @@ const PURE = [
   ...['access/rate.ts', 'access/roles.ts', 'access/token.ts', 'errors.ts', 'version.ts'],
 ];
 /** What reads the files of a policy. */
-const READS_FILES = ['policy/load.ts', 'policy/secrets.ts'];
-const isPure = (path: string) => PURE.includes(path) || path.startsWith('incident/') || (path.startsWith('policy/') && !READS_FILES.includes(path));
+const READS_FILES = new Set(['policy/load.ts', 'policy/secrets.ts']);
+const isPure = (path: string) =>
+  PURE.includes(path) || path.startsWith('incident/') || (path.startsWith('policy/') && !READS_FILES.has(path));
 
 /** Packages that compute and do nothing else; of node:crypto only hashes. */
 const PURE_PACKAGES: Record<string, readonly string[] | 'all'> = { zod: 'all', 'node:crypto': ['createHash', 'hash'] };

@@ -21,7 +21,7 @@ const STATUSES = ['pending', 'approved', 'rejected', 'expired'] as const satisfi
 const DecisionBody = z.strictObject({ decision: z.enum(['approve', 'reject']), note: optional(text(4096)) });
 
 export interface ApprovalParts {
-  store: { readonly approvals: Pick<Store['approvals'], 'byId' | 'list'> };
+  store: { readonly approvals: Pick<Store['approvals'], 'byId' | 'list' | 'reach'> };
   recorder: Pick<Recorder, 'decideApproval'>;
 }
 
@@ -34,6 +34,7 @@ export function approvalRoutes({ store, recorder }: ApprovalParts): Route[] {
     return listReply(call, parameters, {
       filter: status,
       list: (before, limit) => store.approvals.list(status, before, limit),
+      reach: store.approvals.reach,
       view: approvalView,
     });
   }

@@ -64,6 +64,7 @@ export function commandRoutes({ store, recorder, delivery, refusals }: CommandPa
     return listReply(call, parameters, {
       filter: { hold, status, actuator },
       list: (before, limit) => store.commands.list({ hold: seq, status, actuator }, before, limit),
+      reach: (before) => (hold === null ? store.commands.reach(before) : null),
       view,
     });
   }

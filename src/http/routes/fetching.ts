@@ -14,7 +14,7 @@ import type { WaitingRoom } from '../waiting.ts';
 import { actingFor } from './actuators.ts';
 
 export interface FetchingParts {
-  store: { readonly commands: Pick<Store['commands'], 'open'> };
+  store: { readonly commands: Pick<Store['commands'], 'open' | 'heldBack'> };
   policy: () => Policy;
   refusals: Pick<Refusals, 'denied'>;
   waiting: WaitingRoom;
@@ -41,7 +41,9 @@ export function fetchingRoutes({ store, policy, refusals, waiting, delivery, tol
       },
     });
     const commands = found.map((command) => toldTo(command, (delivery.view(command.id)?.attempts ?? command.attempts) + 1));
-    return json({ commands, after: found.at(-1)?.seq ?? after });
+    // What must not be done yet is open later, and must not be behind where the client goes on.
+    const held = store.commands.heldBack(name, after);
+    return json({ commands, after: Math.min(found.at(-1)?.seq ?? after, (held ?? Infinity) - 1) });
   }
 
   return [{ method: 'GET', path: `/api/v1/actuators/${ACTUATOR}/commands`, for: 'actuate', handle: fetchCommands }];

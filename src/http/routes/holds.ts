@@ -50,7 +50,7 @@ const Extend = z
   .refine(({ ttl, expires_at }) => (ttl === null) !== (expires_at === null), 'must have either ttl or expires_at');
 
 export interface HoldParts {
-  store: { readonly holds: Pick<Store['holds'], 'byId' | 'list' | 'owners'> };
+  store: { readonly holds: Pick<Store['holds'], 'byId' | 'list' | 'reach' | 'owners'> };
   recorder: Pick<Recorder, 'hold'>;
 }
 
@@ -66,7 +66,7 @@ export function holdRoutes({ store, recorder }: HoldParts): Route[] {
       action: among(parameters, 'action', ACTION_NAMES),
       actuator: words(parameters, 'actuator'),
     };
-    return listReply(call, parameters, { filter, list: (before, limit) => store.holds.list(filter, before, limit), view });
+    return listReply(call, parameters, { filter, list: (before, limit) => store.holds.list(filter, before, limit), reach: store.holds.reach, view });
   }
 
   function one({ url, param }: Call): Response {

@@ -50,7 +50,9 @@ export function openHome(dir, audit) {
 export async function behave(home, response, { id, act, lie }) {
   const answer = ([status, body]) => {
     if (response.destroyed) return;
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body), () => home.log({ what: 'answered', id, status }));
+    response
+      .writeHead(status, { 'content-type': 'application/json' })
+      .end(JSON.stringify(body), () => home.log({ what: 'answered', id, status }));
   };
   const { manner = 'does', slow = 0 } = home.control();
   if (slow > 0) await sleep(slow);
@@ -87,5 +89,8 @@ export function serve(at, handle) {
       () => response.destroy(),
     );
   });
+  // Whoever is started by a test does not outlive it.
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || process.exit(), 1000);
   server.listen(at, () => process.stdout.write('ready\n'));
 }

@@ -7,7 +7,9 @@ import type { Places } from './site.ts';
  * @param deadline of each actuator
  * @param more lines at the end of the file
  */
-export function quickPolicy({ deadline = '60s', every = '500ms', heartbeat = '5s', ttl = '1h', more = '' } = {}): (places: Places) => string {
+export function quickPolicy({ deadline = '60s', every = '500ms', heartbeat = '5s', ttl = '1h', more = '' } = {}): (
+  places: Places,
+) => string {
   const block = `{action: block_ip, target: evidence.src_ip, ttl: ${ttl}}`;
   return ({ agent, airlock }) => `version: 1
 contained_when: enforced

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 export type Manner = 'does' | 'hangs' | 'acts' | 'accepts' | 'fails' | 'lies' | 'refuses';
 
 /** A line of an actuator's log. */
-export interface Line {
+interface Line {
   readonly at: string;
   readonly what: string;
   /** Of the command. */

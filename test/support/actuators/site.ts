@@ -1,5 +1,6 @@
 // A recorder as a process with its three actuators as processes, on a folder of their own: what is asked of it, and what must be true of it all.
 
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -15,7 +16,7 @@ export interface Places {
   readonly airlock: string;
 }
 
-export interface Reply {
+interface Reply {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly body: any;
@@ -45,7 +46,7 @@ export interface Site extends AsyncDisposable {
   verdict(): Promise<string>;
 }
 
-export type Who = keyof typeof TOKENS;
+type Who = keyof typeof TOKENS;
 
 const DIR = import.meta.dirname;
 const TOKENS = {
@@ -56,6 +57,17 @@ const TOKENS = {
   firewall: { role: 'actuator', actuator: 'firewall' },
 } as const;
 const tokenOf = (who: Who) => `${who}-`.repeat(8);
+
+/** The firewall needs it. */
+export const hasCurl = (() => {
+  try {
+    execFileSync('curl', ['--version']);
+    return true;
+  } catch {
+    console.warn('SKIPPED: the actuators of the tests need curl');
+    return false;
+  }
+})();
 
 /** @param policy its text, for where the actuators are */
 export async function openSite(policy: (places: Places) => string): Promise<Site> {
@@ -146,7 +158,8 @@ async function askOnce(url: string, method: string, body: unknown, headers: Reco
   const sent = request(url, { method, headers: { ...type, ...headers }, agent: false }, (response) => {
     response.toArray().then((pieces: Buffer[]) => {
       const answered = Buffer.concat(pieces).toString();
-      const isJson = String(response.headers['content-type']).includes('json') && !String(response.headers['content-type']).includes('ndjson');
+      const isJson =
+        String(response.headers['content-type']).includes('json') && !String(response.headers['content-type']).includes('ndjson');
       resolve({ status: response.statusCode ?? 0, headers: response.headers, body: isJson ? JSON.parse(answered) : answered });
     }, reject);
   });
@@ -158,7 +171,10 @@ async function askOnce(url: string, method: string, body: unknown, headers: Reco
 /** Looks again and again until what is found is truthy; says what it waited for when that does not come. */
 export async function until<T>(what: string, look: () => T | Promise<T>, timeout_ms = 30_000): Promise<NonNullable<T>> {
   let found: T | undefined;
-  await untilNothing(async () => ((found = await look()) ? [] : [what]), timeout_ms);
+  await untilNothing(async () => {
+    found = await look();
+    return found ? [] : [what];
+  }, timeout_ms);
   return found as NonNullable<T>;
 }
 
