@@ -18,7 +18,7 @@ export interface Wish {
 }
 
 /** `done`: there is nothing more to wait for. `over`: the time is. `cut`: before that, for want of room or because all must go. `gone`: the client is. */
-export type Waited = 'done' | 'over' | 'cut' | 'gone';
+type Waited = 'done' | 'over' | 'cut' | 'gone';
 
 export interface WaitingRoom {
   /** It rejects with what `look` throws. */

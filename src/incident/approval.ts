@@ -55,6 +55,3 @@ export function digestOf(proposals: readonly Proposal[]): string {
   ]);
   return createHash('sha256').update(JSON.stringify(told)).digest('hex');
 }
-
-/** `APR-` and 12 hex digits. */
-export const APPROVAL_ID = /^APR-[0-9a-f]{12}$/;

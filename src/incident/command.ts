@@ -4,8 +4,7 @@ import type { Target } from './actions.ts';
 import type { Evidence } from './report.ts';
 
 /** `apply`: make the hold true. `release`: undo it. */
-export const COMMAND_OPS = ['apply', 'release'] as const;
-export type CommandOp = (typeof COMMAND_OPS)[number];
+export type CommandOp = 'apply' | 'release';
 
 /**
  * `pending`: to be sent, or to be fetched. `accepted`: the actuator works on it. `succeeded`, `failed`: its end. `superseded`: no longer
@@ -50,6 +49,8 @@ export interface Command {
   /** How often it was sent, as far as its end tells. */
   readonly attempts: number;
   readonly error: string | null;
+  /** What its actuator said of it after its time, or when nobody wanted it any more: its end stays what it was. */
+  readonly late: 'succeeded' | 'failed' | null;
   /** What the actuator showed for it. */
   readonly evidence: Evidence | null;
   readonly completed_at: string | null;
@@ -99,14 +100,16 @@ export function commandAfter(command: Command, { result, status, attempts, error
     ...command,
     ...{ status, attempts, error, evidence: evidence ?? command.evidence, overdue: command.overdue || result === 'overdue' },
     open: result === 'overdue' || (!isEnd && late && command.open),
+    late: late && isEnd ? endOf(result) : command.late,
     completed_at: isEnd ? (command.completed_at ?? at) : command.completed_at,
   };
+}
+
+function endOf(result: Word['result']): 'succeeded' | 'failed' {
+  return result === 'enforced' || result === 'released' ? 'succeeded' : 'failed';
 }
 
 /** A command that is not wanted any more: an end that it had stays what it was. */
 export function superseded(command: Command): Command {
   return { ...command, open: false, status: command.status === 'failed' ? 'failed' : 'superseded' };
 }
-
-/** `CMD-` and 12 hex digits. */
-export const COMMAND_ID = /^CMD-[0-9a-f]{12}$/;

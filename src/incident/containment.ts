@@ -1,6 +1,6 @@
 // How far the containment of an incident has come, read off its single actions.
 
-import { type Progress, isWanted } from './hold.ts';
+import { type Progress, isInForce, isWanted } from './hold.ts';
 
 /** Of a whole incident. `none`: nothing to do. `suppressed`: decided, but the policy only observes. */
 export type ContainmentStatus = ActionStatus | 'partial' | 'none' | 'suppressed';
@@ -52,11 +52,16 @@ export function isUnderWay(status: ContainmentStatus): boolean {
   return status === 'requested' || status === 'accepted' || status === 'releasing';
 }
 
+/** Not done yet, or not again. */
+function isOnItsWay(status: ActionStatus): boolean {
+  return ['awaiting_approval', 'recorded', 'requested', 'accepted'].includes(status);
+}
+
 /** Finished actions in the original's form. An action that is only recorded is not finished. */
 export function resultsOf(actions: readonly ActionState[]): { action: string; success: boolean; completed_at: string; error?: string }[] {
   return actions.flatMap(({ action, status, completed_at, error }) => {
-    if (completed_at === null) return [];
-    const success = status !== 'failed' && status !== 'drifted';
+    if (completed_at === null || isOnItsWay(status)) return [];
+    const success = isInForce(status) || (!isWanted(status) && error === null);
     return [{ action, success, completed_at, ...(success || error === null ? {} : { error }) }];
   });
 }

@@ -51,10 +51,10 @@ export function desiredView({ id, action, target, params, expires_at }: Hold): R
 export function commandView(command: Command, incidents: Named): Record<string, unknown> {
   const { seq, id, op, hold_id, action, target, params, incident_id, actuator, reason, status, overdue, attempts, error, evidence } =
     command;
-  const { created_at, not_before, deadline_at, completed_at } = command;
+  const { late, created_at, not_before, deadline_at, completed_at } = command;
   return {
     ...{ id, seq, op, hold_id, action, target: targetName(target), params, incident_id, incidents, actuator, reason, status, overdue },
-    ...{ attempts, error, evidence, created_at, not_before, deadline_at, completed_at },
+    ...{ attempts, error, evidence, late, created_at, not_before, deadline_at, completed_at },
   };
 }
 

@@ -38,7 +38,7 @@ export function request(draft: Draft, hold: Hold, op: CommandOp, reason: Command
     {
       ...{ seq: receipt.seq, id, op, hold: hold.seq, incident_id, actuator: actuator.name, reason, status: 'pending' },
       ...{ overdue: false, open: true, created_at: draft.now, not_before, deadline_at },
-      ...{ attempts: 0, error: null, evidence: null, completed_at: null },
+      ...{ attempts: 0, error: null, evidence: null, late: null, completed_at: null },
     },
     { free_at, late_at: free_at + actuator.deadline_ms },
   );

@@ -43,7 +43,7 @@ export function openHold(draft: Draft, { ttl_ms, status, actuator, ...of }: Open
 
 /** The hold of the same action and target that is just being released: the new one says what is wanted now. */
 function overtake(draft: Draft, { action, target }: Pick<Hold, 'action' | 'target'>, by: By): void {
-  const { last } = draft.holds.past(action, target);
+  const { last } = draft.holds.past(action, target, 1);
   const old = last === null ? null : draft.holds.bySeq(last);
   if (old?.status !== 'releasing') return;
   supersede(draft, old, by.actor);

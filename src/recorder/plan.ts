@@ -68,7 +68,7 @@ function opened(
 /** The next step of its ladder: the first for who was never held by this action, the last for whoever has come to its end. */
 function ttlOf(draft: Draft, { action, ttl_ms }: Wanted, target: Target): number | null {
   if (ttl_ms.length <= 1) return ttl_ms[0] ?? null;
-  return ttl_ms[Math.min(draft.holds.past(action, target).count, ttl_ms.length - 1)] ?? null;
+  return ttl_ms[Math.min(draft.holds.past(action, target, ttl_ms.length).count, ttl_ms.length - 1)] ?? null;
 }
 
 /** What waits for an approval that this order does not need is commanded with it. */

@@ -81,7 +81,7 @@ export function createHoldReplay(store: Tables, retelling: Retelling, told: Pick
     const { command_id: id, op, actuator, incident_id, reason, not_before, deadline_at } = data;
     commands.insert({
       ...{ seq, id, op, hold, incident_id, actuator, reason, status: 'pending', overdue: false, open: true },
-      ...{ created_at: ts, not_before, deadline_at, attempts: 0, error: null, evidence: null, completed_at: null },
+      ...{ created_at: ts, not_before, deadline_at, attempts: 0, error: null, evidence: null, late: null, completed_at: null },
     });
     holds.touch(hold, seq);
   }

@@ -47,10 +47,8 @@ function saysNothingNew(command: Command, { status }: Result, hold: Hold | null)
   const to = statusBy(status);
   if (to === 'succeeded' && status !== SUCCESS[op])
     throw contradiction(command, `a command to ${op} does not end with "${status}" but with "${SUCCESS[op]}"`);
-  // Only a hold that has failed comes further by being on its way after all.
-  if (isLate(command) && to === 'accepted') return command.status === 'superseded' || op === 'release' || hold?.status !== 'failed';
-  if (command.status === 'superseded') return command.completed_at !== null;
-  if (command.status === 'pending' || isLate(command)) return false;
+  if (isLate(command)) return saysNothingLate(command, to, hold);
+  if (command.status === 'pending') return false;
   if (command.status === to) return true;
   // What was on its way when the end came.
   if (to === 'accepted') return true;
@@ -58,13 +56,21 @@ function saysNothingNew(command: Command, { status }: Result, hold: Hold | null)
   throw contradiction(command, `the command has ${command.status} already`);
 }
 
+function saysNothingLate(command: Command, to: 'accepted' | 'succeeded' | 'failed', hold: Hold | null): boolean {
+  const { late, op, status } = command;
+  // Only a hold that has failed comes further by being on its way after all.
+  if (to === 'accepted') return late !== null || status === 'superseded' || op === 'release' || hold?.status !== 'failed';
+  if (late === null || late === to) return late === to;
+  throw contradiction(command, `it has ${late} already, as was told after its time`);
+}
+
 function contradiction({ status }: Command, detail: string): RecorderError {
   return new RecorderError('state_conflict', detail, { state: status, allowed: [] });
 }
 
 /** It had no end in time, or was not wanted any more: an authentic word about it still says how things stand. */
-function isLate({ status, overdue, open }: Command): boolean {
-  return status === 'superseded' || (status === 'failed' && overdue && open);
+function isLate({ status, overdue }: Command): boolean {
+  return status === 'superseded' || (status === 'failed' && overdue);
 }
 
 interface Said extends Omit<Word, 'status' | 'late'> {
@@ -94,8 +100,8 @@ function take(draft: Draft, command: Command, said: Said, log: Log): void {
 function progressBy(draft: Draft, { op, status, seq }: Command, hold: Hold, { result: word, attempts, error }: Said): Progress {
   const last = draft.commands.lastOf(hold.seq);
   if (status === 'superseded' || last?.seq !== seq) return progressOf(hold);
-  if (op === 'release') return progressOf({ ...hold, error: word === 'released' || word === 'accepted' ? hold.error : error });
-  if (!isWanted(hold.status)) return progressOf(hold);
+  // What comes of a release stands on its command: the hold tells how it contained.
+  if (op === 'release' || !isWanted(hold.status)) return progressOf(hold);
   const actuator = hold.actuator === null ? undefined : draft.policy.actuators.get(hold.actuator);
   const next = word === 'overdue' ? 'failed' : statusAfter(hold.status, op, word, canVerify(actuator ?? null));
   const failed = next === 'failed';

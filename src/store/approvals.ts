@@ -37,7 +37,10 @@ export function createApprovals(db: Db): Approvals {
     `SELECT * FROM approvals WHERE status = 'pending' AND escalated = 0 AND expires_at <= ? ORDER BY expires_at LIMIT ?`,
   );
   const pendingOf = db.prepare<[number], Row>(`SELECT * FROM approvals WHERE incident = ? AND status = 'pending' ORDER BY seq`);
-  const list = db.prepare<[object], Row>(`SELECT * FROM (SELECT * FROM approvals WHERE seq < :before ORDER BY seq DESC LIMIT ${MAX_EXAMINED})
+  const list = db.prepare<
+    [object],
+    Row
+  >(`SELECT * FROM (SELECT * FROM approvals WHERE seq < :before ORDER BY seq DESC LIMIT ${MAX_EXAMINED})
     WHERE :status IS NULL OR status IN (SELECT value FROM json_each(:status)) LIMIT :limit`);
   const outcome = db.prepare<[string], Approval['outcome'][number]>('SELECT id AS hold_id, status, error FROM holds WHERE id = ?');
 

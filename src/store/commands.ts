@@ -29,14 +29,15 @@ interface Row {
   attempts: number;
   error: string | null;
   evidence: string | null;
+  late: 'succeeded' | 'failed' | null;
   completed_at: string | null;
 }
 
 /** What is kept of a command itself; the rest of it is its hold's. */
-export type CommandEntry = Omit<Command, 'hold_id' | 'action' | 'target' | 'params' | 'expires_at'>;
+type CommandEntry = Omit<Command, 'hold_id' | 'action' | 'target' | 'params' | 'expires_at'>;
 
 /** What can become of a command. */
-export type CommandChange = Pick<Command, 'status' | 'overdue' | 'open' | 'attempts' | 'error' | 'evidence' | 'completed_at'>;
+type CommandChange = Pick<Command, 'status' | 'overdue' | 'open' | 'attempts' | 'error' | 'evidence' | 'late' | 'completed_at'>;
 
 /** When a command may be sent, and when it is overdue, in monotonic milliseconds of this run of the service. */
 interface Guard {
@@ -44,7 +45,7 @@ interface Guard {
   readonly late_at: number;
 }
 
-export interface CommandFilter {
+interface CommandFilter {
   readonly actuator?: string | null;
   readonly status?: readonly CommandStatus[] | null;
   /** By its seq. */
@@ -88,10 +89,10 @@ export function createCommands(db: Db): Commands {
   const byId = db.prepare<[string], Row>(`${SELECT} c.id = ?`);
   const bySeq = db.prepare<[number], Row>(`${SELECT} c.seq = ?`);
   const insert = db.prepare(`INSERT INTO commands (seq, id, op, hold, incident_id, actuator, reason, status, overdue, open, created_at,
-    not_before, deadline_at, attempts, error, evidence, completed_at, held, free_at, late_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    not_before, deadline_at, attempts, error, evidence, late, completed_at, held, free_at, late_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const change = db.prepare(
-    'UPDATE commands SET status = ?, overdue = ?, open = ?, attempts = ?, error = ?, evidence = ?, completed_at = ? WHERE seq = ?',
+    'UPDATE commands SET status = ?, overdue = ?, open = ?, attempts = ?, error = ?, evidence = ?, late = ?, completed_at = ? WHERE seq = ?',
   );
   const open = db.prepare<[string, number, number], Row>(
     `${SELECT} c.open = 1 AND c.held = 0 AND c.actuator = ? AND c.seq > ? ORDER BY c.seq LIMIT ?`,
@@ -102,9 +103,10 @@ export function createCommands(db: Db): Commands {
   const openOf = db.prepare<[number], Row>(`${SELECT} c.hold = ? AND (c.open = 1 OR c.status = 'accepted') ORDER BY c.seq`);
   const lastOf = db.prepare<[number], Row>(`${SELECT} c.hold = ? ORDER BY c.seq DESC LIMIT 1`);
   const lastApplied = db
-    .prepare<[string, string, string], string>(
-      `SELECT c.created_at FROM holds h JOIN commands c ON c.hold = h.seq
-       WHERE h.action = ? AND h.target_type = ? AND h.target_id = ? AND c.op = 'apply' ORDER BY h.seq DESC, c.seq DESC LIMIT 1`,
+    .prepare<[string, string, string], string | null>(
+      // Of the last few holds of it: those before them were commanded earlier.
+      `SELECT max(c.created_at) FROM (SELECT seq FROM holds WHERE action = ? AND target_type = ? AND target_id = ? ORDER BY seq DESC LIMIT 8) h
+       JOIN commands c ON c.hold = h.seq WHERE c.op = 'apply'`,
     )
     .pluck();
   const ripe = db.prepare<[number, number], Row>(`${SELECT} c.open = 1 AND c.held = 1 AND c.free_at <= ? ORDER BY c.free_at LIMIT ?`);
@@ -118,7 +120,10 @@ export function createCommands(db: Db): Commands {
   );
   const filtered = `(:actuator IS NULL OR c.actuator = :actuator) AND (:status IS NULL OR c.status IN (SELECT value FROM json_each(:status)))`;
   // CROSS: the commands in their order, each with its hold.
-  const list = db.prepare<[object], Row>(`${COLUMNS} FROM (SELECT * FROM commands WHERE seq < :before ORDER BY seq DESC LIMIT ${MAX_EXAMINED}) c
+  const list = db.prepare<
+    [object],
+    Row
+  >(`${COLUMNS} FROM (SELECT * FROM commands WHERE seq < :before ORDER BY seq DESC LIMIT ${MAX_EXAMINED}) c
     CROSS JOIN holds h ON h.seq = c.hold WHERE ${filtered} LIMIT :limit`);
   const listOf = db.prepare<[object], Row>(`${SELECT} c.hold = :hold AND c.seq < :before AND ${filtered} ORDER BY c.seq DESC LIMIT :limit`);
   const anyOverdue = db.prepare<[], number>('SELECT 1 FROM commands WHERE open = 1 AND overdue = 1 LIMIT 1').pluck();
@@ -131,8 +136,8 @@ export function createCommands(db: Db): Commands {
         ...entryOf(command),
         ...[Number(command.not_before > command.created_at), guard?.free_at ?? null, guard?.late_at ?? null],
       ),
-    change: (command, { status, overdue, open: isOpen, attempts, error, evidence, completed_at }) =>
-      void change.run(status, Number(overdue), Number(isOpen), attempts, error, jsonOf(evidence), completed_at, command),
+    change: (command, { status, overdue, open: isOpen, attempts, error, evidence, late, completed_at }) =>
+      void change.run(status, Number(overdue), Number(isOpen), attempts, error, jsonOf(evidence), late, completed_at, command),
     open: (actuator, after, limit) => open.all(actuator, after, limit).map(commandOf),
     heldBack: (actuator, after) => heldBack.get(actuator, after) ?? null,
     openOf: (hold) => openOf.all(hold).map(commandOf),
@@ -175,7 +180,7 @@ function entryOf(command: CommandEntry): (string | number | null)[] {
       not_before,
       deadline_at,
     ],
-    ...[command.attempts, command.error, jsonOf(command.evidence), command.completed_at],
+    ...[command.attempts, command.error, jsonOf(command.evidence), command.late, command.completed_at],
   ];
 }
 

@@ -11,8 +11,8 @@ export interface Holds extends Standing {
   bySeq(seq: number): Hold | null;
   /** The live hold of an action on a target; there is never more than one. */
   live(action: string, target: Target): Hold | null;
-  /** The last hold that there was of an action on a target before a live one, and how many. */
-  past(action: string, target: Target): { count: number; last: number | null };
+  /** The last hold that there was of an action on a target, by its seq, and how many there were, counted no further than `upTo`. */
+  past(action: string, target: Target, upTo: number): { count: number; last: number | null };
   /** Live holds that a rule has for a source, counted no further than `upTo`. */
   count(rule: string, source: string, upTo: number): number;
   insert(hold: Hold): void;
@@ -63,8 +63,9 @@ export function createHolds(db: Db): Holds {
   const byId = db.prepare<[string], HoldRow>(all('id = ?'));
   const bySeq = db.prepare<[number], HoldRow>(all('seq = ?'));
   const live = db.prepare<[string, string, string], HoldRow>(all('live = 1 AND action = ? AND target_type = ? AND target_id = ?'));
-  const past = db.prepare<[string, string, string], { count: number; last: number | null }>(
-    `SELECT count(*) AS count, max(seq) AS last FROM holds WHERE action = ? AND target_type = ? AND target_id = ?`,
+  const past = db.prepare<[string, string, string, number], { count: number; last: number | null }>(
+    `SELECT count(*) AS count, max(seq) AS last FROM
+     (SELECT seq FROM holds WHERE action = ? AND target_type = ? AND target_id = ? ORDER BY seq DESC LIMIT ?)`,
   );
   const count = db
     .prepare<[string, string, number], number>(
@@ -129,7 +130,7 @@ export function createHolds(db: Db): Holds {
     byId: (id) => one(byId.get(id)),
     bySeq: (seq) => one(bySeq.get(seq)),
     live: (action, { type, id }) => one(live.get(action, type, id)),
-    past: (action, { type, id }) => past.get(action, type, id) ?? { count: 0, last: null },
+    past: (action, { type, id }, upTo) => past.get(action, type, id, upTo) ?? { count: 0, last: null },
     count: (rule, source, upTo) => count.get(rule, source, upTo) ?? 0,
     insert: (hold) => void insert.run(...valuesOf(hold)),
     move: (hold, { status, actuator, attempts, error, completed_at }, version) =>

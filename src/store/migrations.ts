@@ -103,6 +103,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX holds_end ON holds (free_at) WHERE live = 1 AND expires_at IS NOT NULL;
   CREATE INDEX holds_unmet ON holds (seq) WHERE live = 1 AND status IN ('requested', 'accepted', 'drifted');
   CREATE INDEX holds_failing ON holds (seq) WHERE live = 1 AND status IN ('failed', 'drifted');
+  CREATE INDEX holds_standing ON holds (seq) WHERE released_at IS NULL;
   CREATE INDEX holds_past ON holds (action, target_type, target_id, seq);
   CREATE INDEX holds_actuator ON holds (actuator, seq) WHERE released_at IS NULL;
 
@@ -115,7 +116,7 @@ export const MIGRATIONS: readonly string[] = [
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, op TEXT NOT NULL, hold INTEGER NOT NULL, incident_id TEXT NOT NULL,
     actuator TEXT NOT NULL, reason TEXT NOT NULL, status TEXT NOT NULL, overdue INTEGER NOT NULL DEFAULT 0, open INTEGER NOT NULL,
     created_at TEXT NOT NULL, not_before TEXT NOT NULL, deadline_at TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0, error TEXT, evidence TEXT, completed_at TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0, error TEXT, evidence TEXT, late TEXT, completed_at TEXT,
     -- held: not before its time. free_at, late_at: by the monotonic clock of this run, when that is, and when it is overdue.
     held INTEGER NOT NULL, free_at REAL, late_at REAL
   ) STRICT;

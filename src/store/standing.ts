@@ -5,7 +5,7 @@ import type { Db } from './database.ts';
 import { type HoldRow, holdOf } from './hold-row.ts';
 import { MAX_EXAMINED, type Reach, createReach } from './reach.ts';
 
-export interface HoldFilter {
+interface HoldFilter {
   /** Null = all that have not ended. */
   readonly status: readonly HoldStatus[] | null;
   readonly action: readonly string[] | null;
@@ -23,7 +23,10 @@ export interface Standing {
 }
 
 export function createStanding(db: Db): Standing {
-  const some = db.prepare<[object], HoldRow>(`SELECT * FROM (SELECT * FROM holds WHERE seq < :before ORDER BY seq DESC LIMIT ${MAX_EXAMINED})
+  const some = db.prepare<
+    [object],
+    HoldRow
+  >(`SELECT * FROM (SELECT * FROM holds WHERE seq < :before ORDER BY seq DESC LIMIT ${MAX_EXAMINED})
     WHERE CASE WHEN :status IS NULL THEN released_at IS NULL ELSE status IN (SELECT value FROM json_each(:status)) END
     AND (:action IS NULL OR action IN (SELECT value FROM json_each(:action)))
     AND (:actuator IS NULL OR actuator IN (SELECT value FROM json_each(:actuator))) LIMIT :limit`);

@@ -71,7 +71,7 @@ const ANSWER = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-len
 const actuators = new Map<string, { manner: Manner; readonly waiting: Socket[] }>();
 /** Who waits for the command about a target. */
 const awaited = new Map<string, () => void>();
-let isStill = false;
+let watching = new AbortController();
 
 /** @returns where it takes commands, as a policy names it */
 async function open({ name, socket, manner }: Open): Promise<string> {
@@ -122,9 +122,10 @@ async function send({ port, class: className, from, reporters, count, seconds, c
     answer?.push(answered.at - at);
     if (arrived !== null) wire?.push(arrived - at);
   };
+  const isOver = () => n >= count || performance.now() - began >= seconds * 1000;
   const drive = async (line: Line) => {
     try {
-      while (n < count && performance.now() - began < seconds * 1000) {
+      while (!isOver()) {
         await one(line);
         if (pause_ms > 0) await sleep(pause_ms);
       }
@@ -157,8 +158,8 @@ async function watch({ port, path, every_ms, seconds }: Watch): Promise<number[]
   const request = Buffer.from(get(path));
   const times: number[] = [];
   const until = performance.now() + seconds * 1000;
-  isStill = false;
-  for (let at = performance.now(); !isStill && at < until; at = performance.now()) {
+  watching = new AbortController();
+  for (let at = performance.now(); !watching.signal.aborted && at < until; at = performance.now()) {
     const answered = await line.ask(request);
     if (answered.status !== 200) throw new Error(`${path}: ${answered.status}`);
     times.push(performance.now() - at);
@@ -180,7 +181,7 @@ async function work(job: Job): Promise<unknown> {
     case 'watch':
       return watch(job);
     case 'still':
-      isStill = true;
+      watching.abort();
       return null;
   }
 }

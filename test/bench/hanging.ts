@@ -35,7 +35,15 @@ export async function measureHanging(scope: AsyncDisposableStack, generator: Gen
   };
   let [from, other] = [0, pending];
   const measure = async ({ port }: Program, duration: number) => {
-    const background = field.send({ port, class: CLASSES.slows, from: other, seconds: duration, commands: false, wait: 0, pause_ms: PAUSE_MS });
+    const background = field.send({
+      port,
+      class: CLASSES.slows,
+      from: other,
+      seconds: duration,
+      commands: false,
+      wait: 0,
+      pause_ms: PAUSE_MS,
+    });
     const sent = await field.send({ port, class: CLASSES.blocks, from, seconds: duration });
     from += sent.answer.length;
     const slow = await background;

@@ -93,7 +93,11 @@ export async function measureHolds(
   const aims: Aim[] = rates.slice(0, 4).map(({ name, ratio }) => {
     return { what: `${name}: ${count(holds)} / no live holds ≤ ${MOST}`, measured: ratio.toFixed(2), met: ratio <= MOST };
   });
-  aims.push({ what: `resident with ${count(holds)} live holds ≤ ${mb(MOST_BYTES)}`, measured: `${mb(resident)}; at most ${mb(peak)}`, met: peak <= MOST_BYTES });
+  aims.push({
+    what: `resident with ${count(holds)} live holds ≤ ${mb(MOST_BYTES)}`,
+    measured: `${mb(resident)}; at most ${mb(peak)}`,
+    met: peak <= MOST_BYTES,
+  });
   return { text, aims, errors: faults };
 }
 

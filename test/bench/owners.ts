@@ -10,23 +10,23 @@ import { batch, get } from './requests.ts';
 import { ask, totalOf } from './servers.ts';
 import { share } from './shares.ts';
 
+const INCIDENTS = 10_000;
 const BATCH = 1000;
 const LOOK_MS = 100;
 const LONGEST_S = 120;
 
-export async function measureOwners(scope: AsyncDisposableStack, generator: Generator, field: Field, quick: boolean): Promise<Findings> {
-  const incidents = quick ? 10_000 : 10_000;
+export async function measureOwners(scope: AsyncDisposableStack, generator: Generator, field: Field): Promise<Findings> {
   const agent = await field.open('agent', null, 'hang');
   const dir = folderWith(scope, policyOf({ freeze_agent: agent, block_ip: await field.open('beside', null) }, { deadline: '10m' }));
   const program = await startOn(scope, dir);
   const { port } = program;
   const faults: string[] = [];
-  for (let n = 0; n < incidents; n += BATCH) {
+  for (let n = 0; n < INCIDENTS; n += BATCH) {
     const bodies = Array.from({ length: BATCH }, (_, i) => numbered(CLASSES.freezes, n + i).body);
     const flooded = await generator.flood({ port, connections: 1, requests: [batch(bodies, BATCH)], limit: 1 });
     if (flooded.fault !== null) faults.push(flooded.fault);
   }
-  if ((await totalOf(program)) !== incidents) faults.push(`${await totalOf(program)} of ${incidents} incidents are kept`);
+  if ((await totalOf(program)) !== INCIDENTS) faults.push(`${await totalOf(program)} of ${INCIDENTS} incidents are kept`);
   const watched = async (meanwhile: () => Promise<void>) => {
     const health = field.watch({ port, path: '/health', every_ms: 2, seconds: LONGEST_S });
     const from = performance.now();
@@ -40,11 +40,11 @@ export async function measureOwners(scope: AsyncDisposableStack, generator: Gene
   if ((await contained()) !== 0) faults.push('some are contained before their hold is in force');
   const settling = await watched(async () => {
     await field.behave('agent', 'enforce');
-    for (let waited = 0; (await contained()) < incidents && waited < LONGEST_S * 1000; waited += LOOK_MS) await sleep(LOOK_MS);
+    for (let waited = 0; (await contained()) < INCIDENTS && waited < LONGEST_S * 1000; waited += LOOK_MS) await sleep(LOOK_MS);
   });
   const reached = await contained();
-  if (reached !== incidents) faults.push(`${reached} of ${incidents} incidents are contained`);
-  const sent = await field.send({ port, class: CLASSES.freezes, from: incidents, count: 300, commands: false });
+  if (reached !== INCIDENTS) faults.push(`${reached} of ${INCIDENTS} incidents are contained`);
+  const sent = await field.send({ port, class: CLASSES.freezes, from: INCIDENTS, count: 300, commands: false });
   if (sent.fault !== null) faults.push(sent.fault);
 
   const row = (name: string, took: string, health: readonly number[]) => [
@@ -52,9 +52,9 @@ export async function measureOwners(scope: AsyncDisposableStack, generator: Gene
   ];
   const rows = [
     row('nothing moves', '', before.health),
-    row(`their hold is in force, until all are contained`, `${settling.took.toFixed(1)} s`, settling.health),
+    row('their hold is in force, until all are contained', `${settling.took.toFixed(1)} s`, settling.health),
     row('a report that joins them then → answer', '', sent.answer),
   ];
-  const head = [`${count(incidents)} incidents own one hold`, 'takes', 'GET /health p50 ms', 'p99 ms', 'most ms'];
+  const head = [`${count(INCIDENTS)} incidents own one hold`, 'takes', 'GET /health p50 ms', 'p99 ms', 'most ms'];
   return { text: table(head, rows), aims: [], errors: faults };
 }

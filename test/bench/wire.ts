@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { CLASSES, folderWith, policyOf, startOn } from './commanding.ts';
-import { type Bare, type Field } from './field.ts';
+import type { Bare, Field } from './field.ts';
 import type { Sent } from './field-process.ts';
 import { type Aim, type Findings, count, median, ms, table } from './findings.ts';
 import { spread, share } from './shares.ts';
@@ -28,9 +28,9 @@ export async function measureWire(scope: AsyncDisposableStack, field: Field, bar
 
   const faults: string[] = [];
   let from = 0;
-  const send = async (className: string, reporters: number, reports: number, commands = true) => {
-    const sent = await field.send({ port, class: className, from, reporters, count: reports, commands });
-    from += reports;
+  const send = async (className: string, reporters: number, many: number, commands = true) => {
+    const sent = await field.send({ port, class: className, from, reporters, count: many, commands });
+    from += many;
     if (sent.fault !== null) faults.push(`${className}, ${reporters} reporters: ${sent.fault}`);
     return sent;
   };
@@ -77,7 +77,11 @@ function findingsOf(rounds: readonly Round[]): Omit<Findings, 'errors'> {
       aims.push({ what: aim, measured: spread(same), met: median(same) <= 1 });
     }
     const joinedOf = (round: Round) => (round.sent.get(`joined ${reporters}`) as Sent).answer;
-    const rate = count(median(rounds.map(({ sent }) => (sent.get(`joined ${reporters}`)?.answer.length ?? 0) / (sent.get(`joined ${reporters}`)?.seconds ?? 1))));
+    const rate = count(
+      median(
+        rounds.map(({ sent }) => (sent.get(`joined ${reporters}`)?.answer.length ?? 0) / (sent.get(`joined ${reporters}`)?.seconds ?? 1)),
+      ),
+    );
     rows.push([`report that joins the one hold → answer, ${reporters}`, rate, ms(middle(joinedOf, 0.5)), ms(middle(joinedOf, 0.99)), '']);
   }
   const head = ['containment', 'reports/s', 'p50 ms', 'p99 ms', `p99 / (${MOST} round trips + commit), by their p99, by their p50`];

@@ -59,7 +59,7 @@ export function openRecorder(actuators: Actuator[], parts: Partial<DeliveryParts
   const actuatorFor = (action: string) => adopted.find(({ actions }) => (actions as readonly string[]).includes(action));
 
   const recorder: TestRecorder = {
-    ...{ commands: [], holds: [], told: [], found: [], logged: [], refuses: null, severity: 'medium', evidence: null, seq: 0 },
+    ...{ commands: [], holds: [], told: [], found: [], logged: [], refuses: null, severity: 'medium', evidence: null, late: null, seq: 0 },
     hold(of) {
       const seq = next();
       const target: Target = { type: 'agent', id: '*' };
@@ -84,7 +84,15 @@ export function openRecorder(actuators: Actuator[], parts: Partial<DeliveryParts
       const command: Mutable<Command> = {
         ...{ seq, id: idOf('CMD', seq), op, hold: hold.seq, hold_id, action, target, params, expires_at, incident_id },
         ...{ actuator: actuator.name, reason: 'ordered', status: 'pending', overdue: false, open: true, created_at: later(0) },
-        ...{ not_before: later(0), deadline_at: later(actuator.deadline_ms), attempts: 0, error: null, evidence: null, completed_at: null },
+        ...{
+          not_before: later(0),
+          deadline_at: later(actuator.deadline_ms),
+          attempts: 0,
+          error: null,
+          evidence: null,
+          late: null,
+          completed_at: null,
+        },
         ...of,
       };
       recorder.commands.push(command);

@@ -15,7 +15,18 @@ const command = (seq: number, overdue: boolean): Command => ({
     target: { type: 'agent', id: `${seq}` },
   },
   ...{ params: {}, expires_at: null, incident_id: 'INC-1', actuator: 'agent', reason: 'ordered', status: overdue ? 'failed' : 'pending' },
-  ...{ overdue, open: true, created_at: '', not_before: '', deadline_at: '', attempts: 0, error: null, evidence: null, completed_at: null },
+  ...{
+    overdue,
+    open: true,
+    created_at: '',
+    not_before: '',
+    deadline_at: '',
+    attempts: 0,
+    error: null,
+    evidence: null,
+    late: null,
+    completed_at: null,
+  },
 });
 
 /** A table, and a window on it with few places. */

@@ -119,10 +119,15 @@ async function lead(life: Life, step: (n: number) => Promise<void>): Promise<voi
       underWay.push(step(i).catch(() => {}));
       await pause(chance() * 60);
     }
+    // Now and then an actuator dies first, and comes back with what it had on disk.
+    const dies = chance() < 0.4 ? pick(site.all) : null;
+    await dies?.kill();
     await pause(chance() * 300);
     await site.program.end('SIGKILL');
     await Promise.all(underWay);
+    if (dies && chance() < 0.5) await dies.start();
     await site.program.start();
+    if (dies) await dies.start();
   }
   for (const each of site.all) each.behave('does');
 }

@@ -1,5 +1,9 @@
 // Whatever an actuator does with its commands: an incident is called contained only while that is true, and an operator is told when it is not.
 
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
 import { quickPolicy } from '../support/actuators/policies.ts';
 import { type Site, hasCurl, openSite, until } from '../support/actuators/site.ts';
@@ -17,6 +21,47 @@ async function expectSound(site: Site): Promise<void> {
   expect(site.unrecorded()).toEqual([]);
   expect(await site.verdict()).toBe('sound');
 }
+
+/** As somebody does who has the agent's key, and no recorder. */
+async function commandBehindItsBack(site: Site, key: string): Promise<number> {
+  const id = 'CMD-0123456789ab';
+  const data = {
+    command_id: id,
+    op: 'apply',
+    hold_id: 'HLD-0123456789ab',
+    action: 'freeze_agent',
+    target: { type: 'agent', id: '*' },
+    seq: 1,
+  };
+  const body = JSON.stringify({ type: 'containment.command', data });
+  const now = new Date();
+  const signed = { 'webhook-id': id, 'webhook-timestamp': String(Math.floor(now.getTime() / 1000)) };
+  const headers = { ...signed, 'webhook-signature': new Webhook(key).sign(id, now, body) };
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const sent = request(
+    { socketPath: join(site.program.dir, 'agent.sock'), method: 'POST', path: '/api/v1/freeze', headers },
+    (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    },
+  );
+  sent.on('error', reject);
+  sent.end(body);
+  return promise;
+}
+
+describe.skipIf(!hasCurl)('these tests', () => {
+  it('would see a command that is not on record, and one that is not signed', async () => {
+    await using site = await openSite(quickPolicy());
+    await site.report(FREEZE);
+    expect(site.unrecorded()).toEqual([]);
+    expect(await commandBehindItsBack(site, `whsec_${Buffer.alloc(32).toString('base64')}`)).toBe(401);
+    expect(site.unrecorded()).toMatchObject([{ what: 'forged' }]);
+    const key = readFileSync(join(site.program.dir, 'secrets/agent.key'), 'utf8').trim();
+    expect(await commandBehindItsBack(site, key)).toBe(200);
+    expect(site.unrecorded()).toMatchObject([{ what: 'forged' }, { what: 'got', id: 'CMD-0123456789ab', recorded: false }]);
+  });
+});
 
 describe.skipIf(!hasCurl)('an actuator', () => {
   it('that fails twice is tried until it does it, with one id and rising attempts', async () => {

@@ -60,7 +60,8 @@ describe('a command that has failed', () => {
     await path.step('resolve', incident.id);
     await say(path, commandOf(path, hold), 'failed', { error: 'busy' });
     expect(path.records('alert.raised')).toMatchObject([{ data: { reason: 'it could not be released: busy' } }]);
-    expect(holdOf(path, incident)).toMatchObject({ status: 'releasing', error: 'busy' });
+    expect(holdOf(path, incident)).toMatchObject({ status: 'releasing', error: null });
+    expect(commandOf(path, hold)).toMatchObject({ status: 'failed', error: 'busy' });
     const { command } = await retry(path, commandOf(path, hold));
     expect(command).toMatchObject({ op: 'release', status: 'pending' });
     await say(path, command, 'released');

@@ -28,7 +28,7 @@ export function aCommand(seq: number, more: Partial<Command> = {}): Command {
     ...{ seq, id: commandId(seq), op: 'apply', hold: 1, hold_id: holdId(1), action: 'freeze_agent', target: { type: 'agent', id: '*' } },
     ...{ params: {}, expires_at: null, incident_id: INCIDENT, actuator: 'agent', reason: 'ordered', status: 'pending' },
     ...{ overdue: false, open: true, created_at: AT, not_before: AT, deadline_at: '2026-03-13T08:15:35.123Z' },
-    ...{ attempts: 0, error: null, evidence: null, completed_at: null, ...more },
+    ...{ attempts: 0, error: null, evidence: null, late: null, completed_at: null, ...more },
   };
 }
 
@@ -83,7 +83,14 @@ export async function pagesOf(
 export function anIncident(more: Partial<Incident> = {}): Incident {
   return {
     ...{ id: INCIDENT, created_at: AT, updated_at: AT, occurred_at: null, class: 'prompt_injection', severity: 'high', state: 'open' },
-    ...{ source: 'tool-firewall', reported_by: 'reporter', description: 'ignore previous instructions', evidence: null, subject: null },
+    ...{
+      source: 'tool-firewall',
+      reported_by: 'reporter',
+      description: 'ignore previous instructions',
+      evidence: null,
+      late: null,
+      subject: null,
+    },
     ...{ dedup_key: null, occurrences: 1, last_seen_at: AT, follows: null, confidence: null, attack: null, trace_id: null },
     ...{ containment_actions: ['freeze_agent'], proposed_actions: [], containment: { status: 'requested', reached_at: null, actions: [] } },
     ...{ resolved_at: null, resolution: null, release: null, audit: { seq: 7, hash: 'b'.repeat(64) } },

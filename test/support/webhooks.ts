@@ -25,7 +25,7 @@ export type Manner =
   | 'babbles'
   | { readonly status: number; readonly retryAfter?: string };
 
-export interface Got {
+interface Got {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;

@@ -29,7 +29,7 @@ const RetryBody = z.strictObject({ note: optional(text(4096)) });
 
 export interface CommandParts {
   store: {
-    readonly commands: Pick<Store['commands'], 'byId' | 'list'>;
+    readonly commands: Pick<Store['commands'], 'byId' | 'list' | 'reach'>;
     readonly holds: Pick<Store['holds'], 'byId' | 'owners'>;
   };
   recorder: Pick<Recorder, 'result' | 'retry'>;

@@ -66,7 +66,12 @@ export function holdRoutes({ store, recorder }: HoldParts): Route[] {
       action: among(parameters, 'action', ACTION_NAMES),
       actuator: words(parameters, 'actuator'),
     };
-    return listReply(call, parameters, { filter, list: (before, limit) => store.holds.list(filter, before, limit), reach: store.holds.reach, view });
+    return listReply(call, parameters, {
+      filter,
+      list: (before, limit) => store.holds.list(filter, before, limit),
+      reach: store.holds.reach,
+      view,
+    });
   }
 
   function one({ url, param }: Call): Response {

@@ -27,6 +27,7 @@ async function open(approvals: readonly Approval[] = [anApproval(1)]) {
           filters.push(status);
           return newestFirst(approvals, before, limit);
         },
+        reach: () => null,
       },
     },
     recorder: {

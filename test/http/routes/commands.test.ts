@@ -30,6 +30,7 @@ async function open(commands: readonly Command[] = [aCommand(5)]) {
           filters.push(filter);
           return newestFirst(commands, before, limit);
         },
+        reach: () => null,
       },
       holds: {
         byId: (id) => (id === holdId(7) ? aHold(7) : null),
@@ -62,7 +63,16 @@ describe('a command', () => {
     expect((await house.doors.get(`${API}/${commandId(5)}`).expect(200)).body).toEqual({
       ...{ id: commandId(5), seq: 5, op: 'apply', hold_id: holdId(1), action: 'freeze_agent', target: 'agent:*', params: { limit: 5 } },
       ...{ incident_id: 'INC-20260313-1f0c9a7be2d4', incidents: { count: 2, ids: ['INC-20260313-aaaaaa', 'INC-20260313-bbbbbb'] } },
-      ...{ actuator: 'agent', reason: 'ordered', status: 'succeeded', overdue: false, attempts: 3, error: null, evidence: { at: [1, 2] } },
+      ...{
+        actuator: 'agent',
+        reason: 'ordered',
+        status: 'succeeded',
+        overdue: false,
+        attempts: 3,
+        error: null,
+        evidence: { at: [1, 2] },
+        late: null,
+      },
       ...{ created_at: '2026-03-13T08:15:30.123Z', not_before: '2026-03-13T08:15:30.123Z', deadline_at: '2026-03-13T08:15:35.123Z' },
       ...{ completed_at: null, next_attempt_at: null },
     });

@@ -24,6 +24,7 @@ async function open(holds: readonly Hold[] = [aHold(1)], ids: readonly string[] 
           filters.push(filter);
           return newestFirst(holds, before, limit);
         },
+        reach: () => null,
         owners: (_, limit) => ({ count: ids.length, ids: ids.slice(0, limit) }),
       },
     },

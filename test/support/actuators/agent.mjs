@@ -16,14 +16,13 @@ const SUCCESS = { apply: 'enforced', release: 'released' };
 /** Idempotent: what was done under an id is not done again. */
 function act(id, { op, hold_id, action, target, drill }) {
   const state = home.state(empty());
-  if (!state.done[id] && !drill) {
-    if (op === 'apply') state.holds[hold_id] = { action, target };
-    else delete state.holds[hold_id];
-    home.log({ what: 'did', id, op, hold: hold_id, life: state.life });
-  }
+  const isNew = !state.done[id] && !drill;
+  if (isNew && op === 'apply') state.holds[hold_id] = { action, target };
+  if (isNew && op === 'release') delete state.holds[hold_id];
   state.done[id] = true;
   state.accepted = state.accepted.filter((each) => each.id !== id);
   home.keep(state);
+  if (isNew) home.log({ what: 'did', id, op, hold: hold_id, life: state.life });
   return [200, { status: SUCCESS[op], evidence: { frozen: Object.keys(state.holds).length > 0 } }];
 }
 

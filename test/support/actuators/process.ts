@@ -25,6 +25,7 @@ interface Line {
 export interface ActuatorProcess {
   readonly name: string;
   readonly dir: string;
+  /** Unless it runs. */
   start(): Promise<void>;
   /** It and whatever it has started. */
   kill(): Promise<void>;
@@ -56,6 +57,7 @@ export function openProcess(name: string, dir: string, command: readonly string[
   return {
     ...{ name, dir },
     async start() {
+      if (child && child.exitCode === null && child.signalCode === null) return;
       const [program = '', ...args] = command;
       const variables = { PATH: process.env['PATH'], HOME_DIR: dir, ...env };
       const started = spawn(program, args, { env: variables, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
