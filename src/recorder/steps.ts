@@ -2,6 +2,7 @@
 
 import { RecorderError } from '../errors.ts';
 import { isRefused, isUnderWay, statusOf } from '../incident/containment.ts';
+import { isWanted } from '../incident/hold.ts';
 import type { Incident } from '../incident/incident.ts';
 import { type StepName, allowedFrom, stateAfter } from '../incident/lifecycle.ts';
 import type { Log } from '../log.ts';
@@ -34,14 +35,14 @@ export function noteChange(request: StepRequest & { note: string }): (draft: Dra
 
 /**
  * Orders what the policy had only proposed. An operator's word is carried out in every mode; with nothing to order it contains at once,
- * and what is under way contains when it has come far enough.
+ * and what is under way contains when it has come far enough. With nothing proposed, what has ended meanwhile is ordered again.
  */
 function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepRequest, log: Log): Stepped {
   const state = stateAfter('contain', incident.state);
   const { class: rule, source } = incident;
   const max_holds = draft.policy.rules.get(rule)?.max_holds ?? DEFAULT_MAX_HOLDS;
   const by = { rule, source, max_holds, requested_by: incident.reported_by };
-  const orders = plan(draft, propose(draft.policy, incident, incident.proposed_actions), by);
+  const orders = plan(draft, propose(draft.policy, incident, toOrder(incident)), by);
   const actions = [...incident.containment.actions, ...orders.map((order) => order.state)];
   const status = actions.length === 0 ? incident.containment.status : statusOf(actions);
   const reached = actions.length === 0 || isContained(draft.policy, actions);
@@ -79,6 +80,13 @@ function contain(draft: Draft, incident: Incident, { caller, note, mark }: StepR
     first,
     last: refused ?? contained ?? first,
   };
+}
+
+/** What was proposed; else what was ordered and has ended, by itself or by an operator's word. */
+function toOrder({ proposed_actions, containment: { actions } }: Incident): readonly string[] {
+  if (proposed_actions.length > 0) return proposed_actions;
+  const standing = new Set(actions.filter(({ status }) => isWanted(status)).map(({ action }) => action));
+  return [...new Set(actions.map(({ action }) => action))].filter((action) => !standing.has(action));
 }
 
 /** All is ordered already, and does not count as contained: it is under way, or failed, or the policy says `without_actuator: never`. */

@@ -86,11 +86,9 @@ async function wrong(site: Site): Promise<unknown[]> {
 
 async function expectTruth({ site, answered, resolved }: Life, ended: readonly string[]): Promise<void> {
   for (const id of answered) {
-    const { state } = await site.incident(id);
-    expect([id, state]).toEqual([
-      id,
-      resolved.has(id) ? 'resolved' : expect.stringMatching(`^(${['contained', 'resolved', ...ended].join('|')})$`),
-    ]);
+    const { status, body } = await site.get(`/api/v1/incidents/${id}`);
+    const ends = expect.stringMatching(`^(${['contained', 'resolved', ...ended].join('|')})$`);
+    expect([id, status, body.state ?? body]).toEqual([id, 200, resolved.has(id) ? 'resolved' : ends]);
   }
   // Nothing was done twice, but for what was forgotten.
   const effects = site.agent.lines('did').map(({ id, life }) => `${id} ${life}`);

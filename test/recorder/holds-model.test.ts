@@ -78,7 +78,7 @@ async function quiet({ path, model }: World): Promise<void> {
   await path.due.tick();
   model.expire();
   await path.due.reconcile();
-  do await path.queue.submit((draft) => void draft.canWait());
+  do await path.queue.submit((draft) => draft.canWait());
   while (path.store.settling.next(1).length > 0);
 }
 

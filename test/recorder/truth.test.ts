@@ -100,6 +100,23 @@ describe('an incident is contained', () => {
     expectTruth(path);
   });
 
+  it('again by an operator, when what contained it has ended and nobody else orders it', async () => {
+    using path = openWritePath({ policy: commanding(FREEZE) });
+    const { incident, hold } = await enforced(path);
+    await operate(path, 'release', hold);
+    await actuatorSays(path, incident, 'released');
+    expect(shown(path, incident)).toBe('open: released (released)');
+    const answer = await path.step('contain', incident.id);
+    expect(answer.incident).toMatchObject({
+      state: 'open',
+      containment_actions: ['freeze_agent', 'freeze_agent'],
+      containment: { status: 'requested' },
+    });
+    await actuatorSays(path, answer.incident, 'enforced', 1);
+    expect(shown(path, incident)).toBe('contained: enforced (released, enforced)');
+    expectTruth(path);
+  });
+
   it('at once by an operator, when what was proposed stands already', async () => {
     using path = openWritePath({ policy: commanding({ prompt_injection: FREEZE, tool_call_burst: 'actions: [freeze_agent]' }) });
     await enforced(path);

@@ -56,7 +56,12 @@ describe.each(Object.entries(LISTS))('a list of %s', (name, { list, all, reach }
     const found: number[][] = [];
     for (let query: string | undefined = `limit=${limit}`; query !== undefined;) {
       const view = ({ seq }: { seq: number }) => seq;
-      const answer: Response = listReply<{ seq: number }>({ path: `/${name}` }, new URLSearchParams(query), { filter: name, list, reach, view });
+      const answer: Response = listReply<{ seq: number }>({ path: `/${name}` }, new URLSearchParams(query), {
+        filter: name,
+        list,
+        reach,
+        view,
+      });
       found.push(JSON.parse(await answer.text()) as number[]);
       query = /\?([^>]+)>/.exec(answer.headers.get('link') ?? '')?.[1];
     }

@@ -203,7 +203,7 @@ export async function openLife(): Promise<Life> {
   /** What a policy that is new leads to is done of itself, in changes of its own: until nothing is left of it. */
   async function quiet(): Promise<void> {
     await path.due.reconcile();
-    do await path.queue.submit((draft) => void draft.canWait());
+    do await path.queue.submit((draft) => draft.canWait());
     while (path.store.settling.next(1).length > 0);
   }
 
