@@ -29,10 +29,10 @@ export type IsOver = (incident: Incident) => boolean;
 
 /** Nothing more comes of it by itself, or it is contained at the level that the policy wants, or it was ended meanwhile. */
 export const isContainmentOver: IsOver = ({ state, containment }) =>
-  !isUnderWay(containment.status) || state === 'contained' || state === 'resolved';
+  !isUnderWay(containment.actions) || state === 'contained' || state === 'resolved';
 
 /** Its holds are released, or none is being. */
-export const isReleaseOver: IsOver = ({ containment }) => !isUnderWay(containment.status);
+export const isReleaseOver: IsOver = ({ containment }) => !isUnderWay(containment.actions);
 
 interface Outcome {
   readonly kept: Kept;

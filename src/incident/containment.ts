@@ -47,9 +47,9 @@ export function wantedOf(actions: readonly ActionState[]): readonly ActionState[
   return lifted ? [] : wanted;
 }
 
-/** Whether more may come of it without anybody's doing: it makes sense to wait. */
-export function isUnderWay(status: ContainmentStatus): boolean {
-  return status === 'requested' || status === 'accepted' || status === 'releasing';
+/** Whether more may come of one of the actions without anybody's doing: it makes sense to wait, whatever is weaker than it. */
+export function isUnderWay(actions: readonly Pick<ActionState, 'status'>[]): boolean {
+  return actions.some(({ status }) => status === 'requested' || status === 'accepted' || status === 'releasing');
 }
 
 /** Not done yet, or not again. */

@@ -1,7 +1,7 @@
 // Waiting for containment before a report or a step is answered: who waits, how long, what ends it, and what is said of it.
 
 import { describe, expect, it, vi } from 'vitest';
-import type { ContainmentStatus } from '../../src/incident/containment.ts';
+import type { ActionState, ActionStatus, ContainmentStatus } from '../../src/incident/containment.ts';
 import type { Incident, Kept } from '../../src/incident/incident.ts';
 import type { State } from '../../src/incident/vocabulary.ts';
 import { createAwaitOutcome, isContainmentOver, isReleaseOver } from '../../src/http/outcome.ts';
@@ -17,8 +17,15 @@ import { ROLE_TOKENS, faultOfProblem } from '../support/routes.ts';
 const API = '/api/v1/incidents';
 const RECEIPT = { seq: 42, hash: 'a'.repeat(64) };
 const { reporter: REPORTER, operator: OPERATOR } = ROLE_TOKENS;
+const isOfOne = (status: ContainmentStatus): status is ActionStatus => !['none', 'partial', 'suppressed'].includes(status);
+const anAction = (status: ActionStatus): ActionState => ({
+  ...{ action: 'freeze_agent', target: 'agent:*', hold_id: 'HLD-000000000001', status },
+  ...{ actuator: 'agent', attempts: 0, error: null, completed_at: null },
+});
+
+/** An incident whose one action has come as far as that; `none`, `partial` and `suppressed` are of no single one. */
 const containment = (status: ContainmentStatus): Pick<Incident, 'containment'> => ({
-  containment: { status, reached_at: null, actions: [] },
+  containment: { status, reached_at: null, actions: isOfOne(status) ? [anAction(status)] : [] },
 });
 
 interface Options {

@@ -80,6 +80,19 @@ export async function pagesOf(
   return found;
 }
 
+/** One action, which is asked for. */
+const REQUESTED: Pick<Incident, 'containment'> = {
+  containment: {
+    ...{ status: 'requested', reached_at: null },
+    actions: [
+      {
+        ...{ action: 'freeze_agent', target: 'agent:*', hold_id: 'HLD-000000000001', status: 'requested' },
+        ...{ actuator: 'agent', attempts: 0, error: null, completed_at: null },
+      },
+    ],
+  },
+};
+
 export function anIncident(more: Partial<Incident> = {}): Incident {
   return {
     ...{ id: INCIDENT, created_at: AT, updated_at: AT, occurred_at: null, class: 'prompt_injection', severity: 'high', state: 'open' },
@@ -92,7 +105,7 @@ export function anIncident(more: Partial<Incident> = {}): Incident {
       subject: null,
     },
     ...{ dedup_key: null, occurrences: 1, last_seen_at: AT, follows: null, confidence: null, attack: null, trace_id: null },
-    ...{ containment_actions: ['freeze_agent'], proposed_actions: [], containment: { status: 'requested', reached_at: null, actions: [] } },
+    ...{ containment_actions: ['freeze_agent'], proposed_actions: [], ...REQUESTED },
     ...{ resolved_at: null, resolution: null, release: null, audit: { seq: 7, hash: 'b'.repeat(64) } },
     decided_by: { policy_sha256: 'c'.repeat(64), rule: 'prompt_injection', line: 3, severity_from: 'class' },
     ...more,
