@@ -92,13 +92,13 @@ function checkActuators(draft: Draft, approval: Approval): void {
   for (const { hold } of stillWaiting(draft, approval)) {
     const { action, actuator } = hold;
     if ((actuatorOf(draft.policy, action)?.name ?? null) === actuator) continue;
-    throw new RecorderError('state_conflict', `who does ${action} has changed since; reject it, and it is asked anew`, {
+    throw new RecorderError('state_conflict', `who does ${action} has changed since: it is asked anew at once`, {
       ...{ state: 'pending', allowed: ['reject'] },
     });
   }
 }
 
-function close(
+export function close(
   draft: Draft,
   { id, incident_id, seq }: Approval,
   { status, by, note, mark }: { status: 'approved' | 'rejected' | 'expired'; by: Caller; note: string | null; mark: RequestMark | null },
@@ -112,7 +112,7 @@ function close(
 }
 
 /** Those that still wait: some may have been let go, or ordered without an approval, meanwhile. */
-function stillWaiting(draft: Draft, { proposals }: Approval): { hold: Hold; ttl_ms: number | null }[] {
+export function stillWaiting(draft: Draft, { proposals }: Approval): { hold: Hold; ttl_ms: number | null }[] {
   return proposals.flatMap(({ hold_id, ttl_ms }) => {
     const hold = draft.holds.byId(hold_id);
     return hold?.status === 'awaiting_approval' ? [{ hold, ttl_ms }] : [];

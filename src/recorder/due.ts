@@ -35,6 +35,8 @@ export interface DueParts {
 }
 
 const PAGE = 100;
+/** Holds that are looked at for what is under way no more, each time. */
+const EXAMINED = 500;
 /** Taken in one change: nobody who reports meanwhile waits for more of them. */
 const AT_ONCE = 10;
 /** What has drifted, was commanded and is not mended, is commanded again when it is found so for this long. */
@@ -45,8 +47,9 @@ export function createDue({ queue, store, bell, triedOf, log, now }: DueParts): 
   const { monotonic } = queue;
   let looked = Number.NEGATIVE_INFINITY;
   let mended = 0;
-  /** What was found drifted and not commanded, and since when. */
-  let unmended: ReadonlyMap<number, number> = new Map();
+  /** What was found drifted and not commanded, and since when: as far as is known, and of this round. */
+  let unmended = new Map<number, number>();
+  let foundNow = new Map<number, number>();
   let begun = false;
   let settling: Promise<void> | null = null;
   /** Said while it was settling: what is new may have come behind the last look. */
@@ -108,12 +111,17 @@ export function createDue({ queue, store, bell, triedOf, log, now }: DueParts): 
 
   /** A page of what is wanted and is not under way; the next time the one behind it. */
   async function mendSome(): Promise<void> {
-    const page = store.holds.unmet(mended, PAGE);
-    mended = page.length < PAGE ? 0 : (page.at(-1)?.seq ?? 0);
-    const since = monotonic();
-    unmended = new Map(page.filter(({ status }) => status === 'drifted').map(({ seq }) => [seq, unmended.get(seq) ?? since]));
-    const found = page.filter(({ seq }) => since - (unmended.get(seq) ?? -Infinity) >= MEND_AGAIN_MS);
-    await takeAll(found, (draft, { seq }) => mend(draft, seq));
+    const { holds, last } = store.holds.unmet(mended, EXAMINED);
+    const at = monotonic();
+    for (const { seq, status } of holds) if (status === 'drifted') foundNow.set(seq, unmended.get(seq) ?? at);
+    const due = holds.filter(({ seq }) => at - (foundNow.get(seq) ?? -Infinity) >= MEND_AGAIN_MS);
+    mended = last ?? 0;
+    // Once round: what was not found again is under way, or well.
+    if (last === null) {
+      unmended = foundNow;
+      foundNow = new Map();
+    }
+    await takeAll(due, (draft, { seq }) => mend(draft, seq));
   }
 
   return {

@@ -2,7 +2,7 @@
 
 import type { Hold } from '../incident/hold.ts';
 import { type Policy, actuatorOf } from '../policy/policy.ts';
-import { requestApproval } from './approvals.ts';
+import { askAnew } from './ask-anew.ts';
 import { OURSELVES } from './caller.ts';
 import { request, supersede } from './commands.ts';
 import type { Change, Draft } from './draft.ts';
@@ -28,7 +28,7 @@ function reconcile(draft: Draft, hold: Hold): void {
     endHold(draft, hold, { reason: 'last owner ended', ending: 'released', by: BY });
     return;
   }
-  if (hold.status === 'awaiting_approval') return askAnew(draft, hold);
+  if (hold.status === 'awaiting_approval') return askAnew(draft, hold, BY.actor);
   if (hold.status === 'recorded' || hold.actuator === null) return;
   const actuator = actuatorOf(draft.policy, hold.action)?.name ?? null;
   if (actuator === hold.actuator) return;
@@ -43,17 +43,6 @@ function reconcile(draft: Draft, hold: Hold): void {
   const reason = `${actuator} does it now, and not ${hold.actuator}`;
   const { hold: now } = move(draft, hold, { to: { status: 'requested', actuator, error: null }, reason, by: BY });
   request(draft, now, 'apply', 'reconciled', BY);
-}
-
-/** What waits for an approval that nobody was asked for, or whose answer was lost, is asked for again. */
-function askAnew(draft: Draft, hold: Hold): void {
-  const kept = draft.incidents.byId(hold.incident_id);
-  if (!kept) return;
-  const { incident } = kept;
-  const pending = draft.approvals.pendingOf(incident.audit.seq);
-  if (pending.some(({ proposals }) => proposals.some(({ hold_id }) => hold_id === hold.id))) return;
-  const owner = { seq: incident.audit.seq, id: incident.id, actor: BY.actor };
-  requestApproval(draft, [{ hold, ttl_ms: null, reason: 'what was said of it is lost' }], owner, incident.reported_by);
 }
 
 /** Nobody is left to tell that it is not wanted any more. */

@@ -92,7 +92,9 @@ function toOrder({ proposed_actions, containment: { actions } }: Incident): read
 /** All is ordered already, and does not count as contained: it is under way, or failed, or the policy says `without_actuator: never`. */
 function notReached({ containment, state }: Incident): RecorderError {
   const { status } = containment;
-  const more = isUnderWay(containment.actions) ? 'it is contained when that has come far enough' : 'which the policy does not count as contained';
+  const more = isUnderWay(containment.actions)
+    ? 'it is contained when that has come far enough'
+    : 'which the policy does not count as contained';
   return new RecorderError('state_conflict', `everything is ordered already and has come as far as ${status}; ${more}`, {
     state,
     allowed: allowedFrom(state).filter((step) => step !== 'contain'),

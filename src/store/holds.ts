@@ -37,8 +37,11 @@ export interface Holds extends Standing {
   gatedOwners(hold: number): string[];
   /** Seqs of the incidents that own it. */
   owningIncidents(hold: number): number[];
-  /** Live holds that are asked for or have drifted, without a command that is still to have an end; behind `after`, oldest first. */
-  unmet(after: number, limit: number): Hold[];
+  /**
+   * Of the next `examined` live holds behind `after` that are asked for or have drifted, oldest first: those without a command that is still
+   * to have an end, and the seq of the last that was looked at; null at the end.
+   */
+  unmet(after: number, examined: number): { holds: Hold[]; last: number | null };
   /** How many incidents own it, and the ids of the first `limit`. */
   owners(hold: number, limit: number): { count: number; ids: string[] };
   /**
@@ -101,9 +104,11 @@ export function createHolds(db: Db): Holds {
     )
     .pluck();
   const owning = db.prepare<[number], number>('SELECT DISTINCT incident FROM incident_actions WHERE hold = ? AND ended = 0').pluck();
+  const looked = `SELECT seq FROM holds WHERE live = 1 AND status IN ('requested', 'accepted', 'drifted') AND seq > ? ORDER BY seq LIMIT ?`;
+  const last = db.prepare<[number, number, number], number | null>(`SELECT iif(count(*) < ?, NULL, max(seq)) FROM (${looked})`).pluck();
   const unmet = db.prepare<[number, number], HoldRow>(
-    `SELECT h.* FROM holds h WHERE h.live = 1 AND h.status IN ('requested', 'accepted', 'drifted') AND h.seq > ? AND NOT EXISTS
-     (SELECT 1 FROM commands c WHERE c.hold = h.seq AND (c.open = 1 OR c.status = 'accepted')) ORDER BY h.seq LIMIT ?`,
+    `SELECT h.* FROM (${looked}) l CROSS JOIN holds h ON h.seq = l.seq WHERE NOT EXISTS
+     (SELECT 1 FROM commands c WHERE c.hold = h.seq AND (c.open = 1 OR c.status = 'accepted'))`,
   );
   const anyOwner = db
     .prepare<[number], number>(
@@ -148,7 +153,7 @@ export function createHolds(db: Db): Holds {
     hasOwner: (hold) => anyOwner.get(hold) !== undefined,
     gatedOwners: (hold) => gatedOwners.all(hold),
     owningIncidents: (hold) => owning.all(hold),
-    unmet: (after, limit) => unmet.all(after, limit).map(holdOf),
+    unmet: (after, examined) => ({ holds: unmet.all(after, examined).map(holdOf), last: last.get(examined, after, examined) ?? null }),
     owners: (hold, limit) => ({ count: countOwners.get(hold) ?? 0, ids: firstOwners.all(hold, limit) }),
     due: (now, monotonic, limit) => due.all(monotonic, now, limit).map(holdOf),
     guard: (hold, free_at) => void guard.run(free_at, hold),

@@ -171,19 +171,26 @@ describe('an operator who approves', () => {
     expect((await decide(path, approvalOf(path, incident), 'approve')).approval.status).toBe('approved');
   });
 
-  it.each<[string, string]>([
-    ['another actuator', 'actuators:\n  fw2: {actions: [block_ip], pull: true}\n'],
-    ['nobody', ''],
-  ])('is told when %s would do it now, and can only reject it', async (_, actuators) => {
+  it.each<[string, string, string | null, string]>([
+    ['another actuator', 'actuators:\n  fw2: {actions: [block_ip], pull: true}\n', 'fw2', 'requested'],
+    ['nobody', '', null, 'recorded'],
+  ])('is asked anew when %s would do it now: what was shown before cannot be approved any more', async (_, actuators, name, becomes) => {
     using path = openWritePath({ policy: POLICY });
     const { incident } = await path.report(UNSURE);
+    const before = approvalOf(path, incident);
     await path.adopt(commanding(RULE, '', actuators));
+    // Before it was looked at: what was shown is not what would be done.
+    await expect(decide(path, before, 'approve')).rejects.toMatchObject({ code: 'state_conflict' });
     await path.due.reconcile();
-    await expect(decide(path, approvalOf(path, incident), 'approve')).rejects.toMatchObject({
-      ...{ code: 'state_conflict', details: { state: 'pending', allowed: ['reject'] } },
-    });
-    expect(holdOf(path, incident, 1).status).toBe('awaiting_approval');
-    expect((await decide(path, approvalOf(path, incident), 'reject')).approval.status).toBe('rejected');
+    await expect(decide(path, before, 'approve')).rejects.toMatchObject({ code: 'state_conflict', details: { state: 'expired' } });
+    const [asked, ...more] = path.store.approvals.list(['pending'], Number.MAX_SAFE_INTEGER, 10);
+    expect([asked?.proposals.map(({ actuator }) => actuator), asked?.requested_by, more]).toEqual([[name], before.requested_by, []]);
+    expect([asked?.proposals.map(({ ttl_ms }) => ttl_ms), asked?.digest === before.digest]).toEqual([
+      before.proposals.map(({ ttl_ms }) => ttl_ms),
+      false,
+    ]);
+    if (asked) await decide(path, asked, 'approve');
+    expect(holdOf(path, incident, 1)).toMatchObject({ status: becomes, actuator: name });
     expectTruth(path);
   });
 });

@@ -71,7 +71,7 @@ async function upkeepOf({ path, actuator, times }) {
     'holds.due': () => holds.due(now, 0, 100),
     'commands.due': () => commands.due(0, 100),
     'approvals.due': () => approvals.due(now, 100),
-    'holds.unmet': () => holds.unmet(0, 100),
+    'holds.unmet': () => holds.unmet(0, 500),
     'holds.isFailing + commands.hasOverdue': () => [holds.isFailing(), commands.hasOverdue()],
     'holds.desired, one page': () => holds.desired(actuator, 0, 100),
     'holds.list, 100': () => holds.list({ status: null, action: null, actuator: null }, Number.MAX_SAFE_INTEGER, 101),
