@@ -132,7 +132,7 @@ export interface Events extends HoldEvents {
   /** What it was when its first records were pruned; `version` and `last`: the last record about it, and about it or a hold of it; `owned` goes with its actions, one for one, as far as they are told here. */
   'incident.kept': { incident: Incident; version: number; last?: number; problem: string | null; owned: readonly Ownership[] };
   /** The next of its actions, from the `n`-th on. */
-  'actions.kept': { n: number; actions: readonly ActionState[]; owned: readonly Ownership[] };
+  'actions.kept': { incident?: number; n: number; actions: readonly ActionState[]; owned: readonly Ownership[] };
   'alert.raised': { reason: string; class: string; severity: Severity; source: string };
   /** All of them, in as many records as it takes; `first` begins anew. */
   'sightings.kept': { first: boolean; sightings: readonly Sighted[] };

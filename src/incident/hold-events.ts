@@ -101,5 +101,6 @@ export interface HoldEvents {
     note: string | null;
     request: RequestMark | null;
   };
-  'approval.kept': { approval: Approval };
+  /** `incident`: by its seq. */
+  'approval.kept': { approval: Approval; incident: number };
 }

@@ -79,8 +79,9 @@ function keepCommands(draft: Draft, to: number, { actor }: Caller): void {
 function keepApprovals(draft: Draft, to: number, { actor }: Caller): void {
   for (let after = 0, page = draft.pruning.approvals(after, to, PAGE); page.length > 0; page = draft.pruning.approvals(after, to, PAGE)) {
     for (const approval of page) {
-      const about = draft.incidents.byId(approval.incident_id)?.incident.audit.seq;
-      draft.record('approval.kept', { id: approval.incident_id, ...(about === undefined ? {} : { about }) }, actor, { approval });
+      const incident = draft.incidents.byId(approval.incident_id)?.incident.audit.seq;
+      if (incident === undefined) throw new Error(`approval ${approval.id} is of no incident that is kept`);
+      draft.record('approval.kept', { id: approval.incident_id, about: incident }, actor, { approval, incident });
       after = approval.seq;
     }
   }
@@ -106,7 +107,7 @@ function keepIncident(draft: Draft, seq: number, { actor }: Caller): void {
     incident: { ...incident, containment: { ...incident.containment, actions: first.actions } },
     ...{ version, last: kept.version, problem, owned: first.owned },
   });
-  for (const part of more) draft.record('actions.kept', subject, actor, part);
+  for (const part of more) draft.record('actions.kept', subject, actor, { incident: seq, ...part });
 }
 
 /** As many of an incident's actions as one record tells of: those that its targets, which reporters name, do not make too long. */

@@ -113,7 +113,9 @@ export function createHoldReplay(store: Tables, retelling: Retelling, told: Pick
       const hold = holds.byId(String(record.id));
       if (record.type === 'command.kept') {
         if (hold && !commands.byId(record.data.command.id)) commands.insert(record.data.command);
-        return hold?.seq ?? unknown(record, partial);
+        // It was told again with a hold that a later pruning has let go.
+        if (!hold && !partial) return unknown(record, partial);
+        return record.data.command.hold;
       }
       if (!hold) return unknown(record, partial);
       change(hold, record);
@@ -124,6 +126,7 @@ export function createHoldReplay(store: Tables, retelling: Retelling, told: Pick
       const incident = retelling.incident(String(id));
       if (incident === null) {
         if (!partial) throw new TypeError(`it is about ${id}, of which no record before it tells`);
+        if (record.type === 'approval.kept') return record.data.incident;
         retelling.recordWaits(String(id), seq);
         return null;
       }

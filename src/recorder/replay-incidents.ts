@@ -75,8 +75,10 @@ export function createIncidentReplay({ incidents }: Tables, retelling: Retelling
     return seq;
   }
 
-  function keepMore({ id, data }: Of<'actions.kept'>): number {
+  function keepMore({ id, data }: Of<'actions.kept'>, partial: boolean): number {
     const seq = retelling.incident(String(id));
+    // It was told again with an incident that a later pruning has let go.
+    if (seq === null && partial && data.incident !== undefined) return data.incident;
     if (seq === null) throw new TypeError(`it is about ${id}, of which no record before it tells`);
     keepActions(seq, data.n, data.actions, data.owned);
     return seq;
@@ -108,7 +110,7 @@ export function createIncidentReplay({ incidents }: Tables, retelling: Retelling
         case 'incident.kept':
           return keep(record);
         case 'actions.kept':
-          return keepMore(record);
+          return keepMore(record, partial);
         default:
           return change(record, String(record.id), partial);
       }

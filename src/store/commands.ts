@@ -1,40 +1,10 @@
 // Commands as rows: the outbox. What is open is still to be delivered, in the order of its seq.
 
-import type { Command, CommandOp, CommandReason, CommandStatus, Params } from '../incident/command.ts';
-import type { Target, TargetType } from '../incident/actions.ts';
-import type { Evidence } from '../incident/report.ts';
+import type { Command, CommandStatus } from '../incident/command.ts';
+import type { Target } from '../incident/actions.ts';
+import { COLUMNS, type CommandEntry, type CommandRow, commandOf, entryOf, jsonOf } from './command-row.ts';
 import type { Db } from './database.ts';
 import { MAX_EXAMINED, type Reach, createReach } from './reach.ts';
-
-interface Row {
-  seq: number;
-  id: string;
-  op: CommandOp;
-  hold: number;
-  hold_id: string;
-  action: string;
-  target_type: TargetType;
-  target_id: string;
-  params: string;
-  expires_at: string | null;
-  incident_id: string;
-  actuator: string;
-  reason: CommandReason;
-  status: CommandStatus;
-  overdue: number;
-  open: number;
-  created_at: string;
-  not_before: string;
-  deadline_at: string;
-  attempts: number;
-  error: string | null;
-  evidence: string | null;
-  late: 'succeeded' | 'failed' | null;
-  completed_at: string | null;
-}
-
-/** What is kept of a command itself; the rest of it is its hold's. */
-type CommandEntry = Omit<Command, 'hold_id' | 'action' | 'target' | 'params' | 'expires_at'>;
 
 /** What can become of a command. */
 type CommandChange = Pick<Command, 'status' | 'overdue' | 'open' | 'attempts' | 'error' | 'evidence' | 'late' | 'completed_at'>;
@@ -82,26 +52,25 @@ export interface Commands {
   hasOverdue(): boolean;
 }
 
-const COLUMNS = 'SELECT c.*, h.id AS hold_id, h.action, h.target_type, h.target_id, h.params, h.expires_at';
 const SELECT = `${COLUMNS} FROM commands c JOIN holds h ON h.seq = c.hold WHERE`;
 
 export function createCommands(db: Db): Commands {
-  const byId = db.prepare<[string], Row>(`${SELECT} c.id = ?`);
-  const bySeq = db.prepare<[number], Row>(`${SELECT} c.seq = ?`);
+  const byId = db.prepare<[string], CommandRow>(`${SELECT} c.id = ?`);
+  const bySeq = db.prepare<[number], CommandRow>(`${SELECT} c.seq = ?`);
   const insert = db.prepare(`INSERT INTO commands (seq, id, op, hold, incident_id, actuator, reason, status, overdue, open, created_at,
     not_before, deadline_at, attempts, error, evidence, late, completed_at, held, free_at, late_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const change = db.prepare(
     'UPDATE commands SET status = ?, overdue = ?, open = ?, attempts = ?, error = ?, evidence = ?, late = ?, completed_at = ? WHERE seq = ?',
   );
-  const open = db.prepare<[string, number, number], Row>(
+  const open = db.prepare<[string, number, number], CommandRow>(
     `${SELECT} c.open = 1 AND c.held = 0 AND c.actuator = ? AND c.seq > ? ORDER BY c.seq LIMIT ?`,
   );
   const heldBack = db
     .prepare<[string, number], number | null>('SELECT min(seq) FROM commands WHERE open = 1 AND held = 1 AND actuator = ? AND seq > ?')
     .pluck();
-  const openOf = db.prepare<[number], Row>(`${SELECT} c.hold = ? AND (c.open = 1 OR c.status = 'accepted') ORDER BY c.seq`);
-  const lastOf = db.prepare<[number], Row>(`${SELECT} c.hold = ? ORDER BY c.seq DESC LIMIT 1`);
+  const openOf = db.prepare<[number], CommandRow>(`${SELECT} c.hold = ? AND (c.open = 1 OR c.status = 'accepted') ORDER BY c.seq`);
+  const lastOf = db.prepare<[number], CommandRow>(`${SELECT} c.hold = ? ORDER BY c.seq DESC LIMIT 1`);
   const lastApplied = db
     .prepare<[string, string, string], string | null>(
       // Of the last few holds of it: those before them were commanded earlier.
@@ -109,9 +78,11 @@ export function createCommands(db: Db): Commands {
        JOIN commands c ON c.hold = h.seq WHERE c.op = 'apply'`,
     )
     .pluck();
-  const ripe = db.prepare<[number, number], Row>(`${SELECT} c.open = 1 AND c.held = 1 AND c.free_at <= ? ORDER BY c.free_at LIMIT ?`);
+  const ripe = db.prepare<[number, number], CommandRow>(
+    `${SELECT} c.open = 1 AND c.held = 1 AND c.free_at <= ? ORDER BY c.free_at LIMIT ?`,
+  );
   const free = db.prepare<[number]>('UPDATE commands SET held = 0 WHERE seq = ?');
-  const due = db.prepare<[number, number], Row>(
+  const due = db.prepare<[number, number], CommandRow>(
     `${SELECT} c.status IN ('pending', 'accepted') AND c.late_at <= ? ORDER BY c.late_at LIMIT ?`,
   );
   const rebase = ['commands_late', 'commands_held'].map((index) =>
@@ -122,12 +93,14 @@ export function createCommands(db: Db): Commands {
   // CROSS: the commands in their order, each with its hold.
   const list = db.prepare<
     [object],
-    Row
+    CommandRow
   >(`${COLUMNS} FROM (SELECT * FROM commands WHERE seq < :before ORDER BY seq DESC LIMIT ${MAX_EXAMINED}) c
     CROSS JOIN holds h ON h.seq = c.hold WHERE ${filtered} LIMIT :limit`);
-  const listOf = db.prepare<[object], Row>(`${SELECT} c.hold = :hold AND c.seq < :before AND ${filtered} ORDER BY c.seq DESC LIMIT :limit`);
+  const listOf = db.prepare<[object], CommandRow>(
+    `${SELECT} c.hold = :hold AND c.seq < :before AND ${filtered} ORDER BY c.seq DESC LIMIT :limit`,
+  );
   const anyOverdue = db.prepare<[], number>('SELECT 1 FROM commands WHERE open = 1 AND overdue = 1 LIMIT 1').pluck();
-  const one = (row: Row | undefined) => (row ? commandOf(row) : null);
+  const one = (row: CommandRow | undefined) => (row ? commandOf(row) : null);
   return {
     byId: (id) => one(byId.get(id)),
     bySeq: (seq) => one(bySeq.get(seq)),
@@ -160,41 +133,4 @@ export function createCommands(db: Db): Commands {
 function leftOf(instant: string): string {
   const since = (from: string) => `unixepoch(${instant}, 'subsec') - unixepoch(${from}, 'subsec')`;
   return `:monotonic + max(0, min(${since(':now')}, ${since('created_at')})) * 1000`;
-}
-
-function entryOf(command: CommandEntry): (string | number | null)[] {
-  const { seq, id, op, hold, incident_id, actuator, reason, status, overdue, created_at, not_before, deadline_at } = command;
-  return [
-    ...[
-      seq,
-      id,
-      op,
-      hold,
-      incident_id,
-      actuator,
-      reason,
-      status,
-      Number(overdue),
-      Number(command.open),
-      created_at,
-      not_before,
-      deadline_at,
-    ],
-    ...[command.attempts, command.error, jsonOf(command.evidence), command.late, command.completed_at],
-  ];
-}
-
-function jsonOf(evidence: Evidence | null): string | null {
-  return evidence && JSON.stringify(evidence);
-}
-
-function commandOf({ target_type, target_id, params, overdue, open, evidence, ...row }: Row): Command {
-  return {
-    ...row,
-    target: { type: target_type, id: target_id },
-    params: JSON.parse(params) as Params,
-    overdue: overdue === 1,
-    open: open === 1,
-    evidence: evidence === null ? null : (JSON.parse(evidence) as Evidence),
-  };
 }
