@@ -6,6 +6,7 @@ import { RecorderError } from '../errors.ts';
 import { readSmallFile, refuseWorldReadable } from '../input/file.ts';
 import { line } from '../input/shape.ts';
 import { readYaml } from '../input/yaml.ts';
+import { ACTUATOR_NAME } from '../incident/command.ts';
 import { OWN_SOURCE } from '../incident/vocabulary.ts';
 import { NAMED_ROLES } from './roles.ts';
 import type { Rate, Token } from './token.ts';
@@ -20,15 +21,13 @@ const ANY = '*';
 /** What a reporter may send unless its entry says otherwise. */
 const REPORTER_RATE: Rate = { per_second: 50, burst: 500 };
 
-/** An actuator as a policy names it. Whether there is one is asked when the token is used: policies come and go. */
-const ACTUATOR_NAME = /^[a-z][a-z0-9_-]{0,63}$/;
-
 const Entry = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be letters, digits and . _ - (at most 64)'),
   role: z.enum(NAMED_ROLES),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of the token in 64 lower-case hex digits'),
   sources: z.array(line(128)).min(1).max(64).exactOptional(),
   classes: z.array(line(128)).min(1).max(64).exactOptional(),
+  /** Whether there is one is asked when the token is used: policies come and go. */
   actuator: z.string().regex(ACTUATOR_NAME, 'must be a lower-case letter, then letters, digits, _ and - (at most 64)').exactOptional(),
   rate: z
     .string()

@@ -1,8 +1,8 @@
 // One question to another service over HTTP, on TCP or a unix socket: its whole answer in time and within bounds, or one sentence why not.
 
-import { isUtf8 } from 'node:buffer';
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { readAnswer } from '../input/answer.ts';
 import type { Address } from '../policy/policy.ts';
 import { isStale, reasonOf } from './ask-failure.ts';
 import { retryAfterOf } from './retry-after.ts';
@@ -26,7 +26,6 @@ export interface Answer {
   readonly body: string;
 }
 
-const MAX_ANSWER_BYTES = 64 * 1024;
 const MAX_HEADER_BYTES = 8 * 1024;
 /** Answers 1xx before the one that counts. */
 const MAX_HINTS = 8;
@@ -75,7 +74,7 @@ export function ask(what: Ask, giveUp?: AbortSignal): Promise<Answer> {
     });
     sent.on('response', (response) => {
       answered = true;
-      read(response, (answer) => settle() && resolve(answer), end);
+      readAnswer(response, (body) => settle() && resolve(answerOf(response, body)), end);
     });
     sent.on('error', (error) => {
       broken = true;
@@ -114,21 +113,7 @@ function send({ method, address, headers, body }: Ask, fresh: boolean): ClientRe
   });
 }
 
-function read(response: IncomingMessage, taken: (answer: Answer) => void, end: (why: string) => void): void {
-  const pieces: Buffer[] = [];
-  let length = 0;
-  response.on('data', (piece: Buffer) => {
-    length += piece.length;
-    if (length > MAX_ANSWER_BYTES) end(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
-    else pieces.push(piece);
-  });
-  response.on('error', () => end('an answer that was cut short'));
-  response.on('close', () => end('an answer that was cut short'));
-  response.on('end', () => {
-    const bytes = Buffer.concat(pieces);
-    if (!isUtf8(bytes)) return end('an answer that is not UTF-8');
-    const { headers, statusCode } = response;
-    const told = { status: statusCode ?? 0, retry_after_ms: retryAfterOf(headers['retry-after'], headers.date) };
-    taken({ ...told, content_type: headers['content-type'] ?? null, body: bytes.toString() });
-  });
+function answerOf({ headers, statusCode: status = 0 }: IncomingMessage, body: string): Answer {
+  const retry_after_ms = retryAfterOf(headers['retry-after'], headers.date);
+  return { status, retry_after_ms, content_type: headers['content-type'] ?? null, body };
 }

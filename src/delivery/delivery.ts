@@ -3,9 +3,10 @@
 import type { Command, Result } from '../incident/command.ts';
 import type { Log } from '../log.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Secrets } from '../policy/secrets.ts';
 import type { Caller } from '../recorder/caller.ts';
 import { ask } from './ask.ts';
-import { type Aim, type Facts, orderOf } from './attempt.ts';
+import { type Facts, aimAt, orderOf } from './attempt.ts';
 import type { Beat } from './beat.ts';
 import { type Desired, createDesired } from './desired.ts';
 import { dataOf } from './dialect.ts';
@@ -37,12 +38,6 @@ export interface Delivery {
   };
   /** Gives up what is under way; afterwards nothing is sent, asked or told. */
   close(): Promise<void>;
-}
-
-/** What was read of SECRETS_DIR. */
-export interface Secrets {
-  keys(file: string): readonly Buffer[];
-  token(file: string): string | null;
 }
 
 export interface DeliveryParts {
@@ -91,12 +86,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   return {
     adopt({ actuators }, secrets) {
       const all = [...actuators.values()];
-      const aims = all.flatMap((actuator): Aim[] => {
-        const { push, secret, token } = actuator;
-        if (!push) return [];
-        const keys = secret === null ? [] : secrets.keys(secret);
-        return [{ actuator: { ...actuator, push }, secret: { keys, token: token === null ? null : secrets.token(token) } }];
-      });
+      const aims = all.map((actuator) => aimAt(actuator, secrets)).filter((aim) => aim !== null);
       lanes.adopt(aims);
       verifier.adopt(aims);
       heartbeats.adopt(all.filter(({ push }) => push === null));

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { desiredView } from '../incident/view.ts';
 import type { Hold } from '../incident/hold.ts';
-import { type HoldPages, pagesOf } from './finding.ts';
+import { type HoldPages, pagesOf, restedPagesOf } from './finding.ts';
 
 export interface Desired {
   /** SHA-256 over the JSON of each hold as it is shown (`desiredView`), one a line, in the order of seq: 64 hex digits. @throws what the store throws */
@@ -32,7 +32,6 @@ export interface DesiredParts {
   listen: (topic: string, heard: () => void) => () => void;
 }
 
-const PAGE = 100;
 /** So often a digest is begun anew before everybody else has to wait for it. */
 const PATIENCE = 5;
 
@@ -55,7 +54,7 @@ export function createDesired({ holds, listen }: DesiredParts): Desired {
       const before = kept.changes;
       const hash = createHash('sha256');
       let pages = 0;
-      for await (const page of pagesOf(holds, actuator)) {
+      for await (const page of restedPagesOf(holds, actuator)) {
         if (kept.changes !== before) break;
         pages += 1;
         page.forEach((hold) => hash.update(lineOf(hold)));
@@ -68,12 +67,7 @@ export function createDesired({ holds, listen }: DesiredParts): Desired {
   /** Without giving others a turn. */
   function digestAtOnce(actuator: string): string {
     const hash = createHash('sha256');
-    for (let after = 0, end = false; !end;) {
-      const page = holds.desired(actuator, after, PAGE);
-      page.forEach((hold) => hash.update(lineOf(hold)));
-      after = page.at(-1)?.seq ?? after;
-      end = page.length < PAGE;
-    }
+    for (const page of pagesOf(holds, actuator)) page.forEach((hold) => hash.update(lineOf(hold)));
     return hash.digest('hex');
   }
 

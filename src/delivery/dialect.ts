@@ -1,6 +1,6 @@
 // What is said to an actuator, in the words that it knows: headers and body of one attempt. Pure.
 
-import type { Target } from '../incident/actions.ts';
+import { type Target, isAction, rowOf } from '../incident/actions.ts';
 import type { Params } from '../incident/command.ts';
 import type { Actuator } from '../policy/policy.ts';
 import { SOFTWARE } from '../version.ts';
@@ -49,13 +49,6 @@ export interface Letter {
   readonly body: string;
 }
 
-/** How SecAI_OS calls the actions. */
-const SECAI: Record<string, string> = {
-  freeze_agent: 'freeze',
-  disable_airlock: 'disable',
-  force_vault_relock: 'relock',
-  quarantine_model: 'quarantine',
-};
 const USER_AGENT = SOFTWARE.replace(' ', '/');
 
 /** Null when the dialect has no words for it. `now` is the time of the attempt. */
@@ -93,8 +86,8 @@ function standardBody(order: Order): string {
 
 /** It knows neither a release nor a question nor an exercise. */
 function secaiBody({ op, action, target, incident_id, drill }: Order, background: () => Background): string | null {
-  const name = Object.hasOwn(SECAI, action) ? SECAI[action] : undefined;
-  if (name === undefined || op !== 'apply' || drill) return null;
+  const name = isAction(action) ? rowOf(action).secai : null;
+  if (name === null || op !== 'apply' || drill) return null;
   const { class: of, model_name } = background();
   const model = action === 'quarantine_model' ? { model_path: target.id === 'unknown' ? '' : target.id, model_name } : {};
   return JSON.stringify({ action: name, incident_id, reason: `containment for incident ${incident_id} (${of})`, ...model });

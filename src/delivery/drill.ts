@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ActionName, type Target, rowOf } from '../incident/actions.ts';
 import { type CommandOp, type Result, SUCCESS } from '../incident/command.ts';
 import { plainAction } from '../policy/plain-action.ts';
-import type { Actuator, Address } from '../policy/policy.ts';
+import type { Actuator } from '../policy/policy.ts';
 import type { Secrets } from '../policy/secrets.ts';
 import { ask } from './ask.ts';
+import { type Aim, LONGEST_MS, SHORTEST_MS, aimAt, send } from './attempt.ts';
 import { backoffOf } from './backoff.ts';
-import { type Letter, type Order, type Secret, letterOf } from './dialect.ts';
-import { type Outcome, outcomeOf } from './outcome.ts';
+import type { Order } from './dialect.ts';
 
 export interface Drilled {
   readonly actuator: string;
@@ -27,13 +27,14 @@ export interface Drilled {
 
 /** Nothing is recorded. Never rejects. */
 export async function drillOf(actuator: Actuator, secrets: Secrets): Promise<Drilled> {
-  const { name, actions, push } = actuator;
+  const { name, actions } = actuator;
+  const aim = aimAt(actuator, secrets);
   const skipped = { actuator: name, action: null, outcome: 'skipped', contain_ms: null, release_ms: null, attempts: 0 } as const;
-  if (!push) return { ...skipped, detail: 'it fetches its commands itself' };
+  if (!aim) return { ...skipped, detail: 'it fetches its commands itself' };
   const action = actions.find((each) => rowOf(each).release !== null) ?? actions[0];
   if (!action) return { ...skipped, detail: 'it does nothing' };
   const hold = idOf();
-  const told = { actuator, push, secret: secretOf(actuator, secrets), action, hold };
+  const told = { aim, action, hold };
   const applied = await carryOut('apply', told, actuator.deadline_ms);
   if (!applied) return { ...skipped, detail: `its dialect ${actuator.dialect} knows no drill` };
   const isDone = isAnswered('apply', applied);
@@ -69,9 +70,7 @@ function noteOf({ result }: Done, released: Done | null): string | null {
 }
 
 interface Told {
-  readonly actuator: Actuator;
-  readonly push: Address;
-  readonly secret: Secret;
+  readonly aim: Aim;
   readonly action: ActionName;
   /** The id of what is held, which is no hold. */
   readonly hold: string;
@@ -83,25 +82,18 @@ interface Done {
   readonly attempts: number;
 }
 
-/** What each attempt may take at the longest, and at the shortest, as of any command. */
-const ATTEMPT_MS = { longest: 10_000, shortest: 1000 } as const;
-
 /** Tried as any command is, for so many milliseconds, and once at least. Null when the dialect has no words for it. */
 async function carryOut(op: CommandOp, told: Told, patience_ms: number): Promise<Done | null> {
   const id = idOf();
   const created = new Date();
   const began = performance.now();
   for (let attempts = 1; ; attempts += 1) {
-    const letter = letterOf(
-      told.actuator.dialect,
-      orderOf(op, id, created, attempts, told),
-      () => ({ class: 'drill', model_name: '' }),
-      told.secret,
-      new Date(),
-    );
-    if (!letter) return null;
-    const left = told.actuator.deadline_ms - (performance.now() - began);
-    const outcome = await attempt(op, told, letter, Math.min(ATTEMPT_MS.longest, Math.max(ATTEMPT_MS.shortest, Math.ceil(left))));
+    const left = told.aim.actuator.deadline_ms - (performance.now() - began);
+    const outcome = await send(op, told.aim, {
+      ...{ order: () => orderOf(op, id, created, attempts, told), background: () => ({ class: 'drill', model_name: '' }) },
+      ...{ at: new Date(), timeout_ms: Math.min(LONGEST_MS, Math.max(SHORTEST_MS, Math.ceil(left))), ask },
+    });
+    if (!outcome) return null;
     const ms = Math.round((performance.now() - began) * 10) / 10;
     if ('result' in outcome) return { result: outcome.result, ms, attempts };
     const wait = Math.max(backoffOf(attempts, Math.random()), outcome.after_ms ?? 0);
@@ -110,21 +102,13 @@ async function carryOut(op: CommandOp, told: Told, patience_ms: number): Promise
   }
 }
 
-async function attempt(op: CommandOp, { actuator, push }: Told, letter: Letter, timeout_ms: number): Promise<Outcome> {
-  try {
-    return outcomeOf(op, actuator.dialect, await ask({ method: 'POST', address: push, ...letter, timeout_ms }));
-  } catch (error) {
-    return { again: error instanceof Error ? error.message : 'it cannot be asked', after_ms: null };
-  }
-}
-
-function orderOf(op: CommandOp, id: string, created: Date, attempts: number, { actuator, action, hold }: Told): Order {
+function orderOf(op: CommandOp, id: string, created: Date, attempts: number, { aim, action, hold }: Told): Order {
   return {
     ...{ id, op, action, params: plainAction(action).params, hold_id: hold, incident_id: hold, incidents: { count: 1, ids: [hold] } },
     // Of no kind that there is, so that nothing that exists is meant by it.
     target: { type: 'drill', id: hold } as unknown as Target,
     ...{ reason: 'drill', attempt: attempts, created_at: created.toISOString(), expires_at: null, drill: true },
-    deadline: new Date(created.getTime() + actuator.deadline_ms).toISOString(),
+    deadline: new Date(created.getTime() + aim.actuator.deadline_ms).toISOString(),
     // Below that of any command: whoever remembers the highest goes on with real ones.
     seq: 0,
   };
@@ -133,8 +117,4 @@ function orderOf(op: CommandOp, id: string, created: Date, attempts: number, { a
 /** `DRL-` and 12 hex digits. */
 function idOf(): string {
   return `DRL-${randomUUID().slice(-12)}`;
-}
-
-function secretOf({ secret, token }: Actuator, secrets: Secrets): Secret {
-  return { keys: secret === null ? [] : secrets.keys(secret), token: token === null ? null : secrets.token(token) };
 }

@@ -1,19 +1,9 @@
 // What was found about the holds of an actuator: only what is news, and page by page, however many there are.
 
 import { type Hold, isInForce } from '../incident/hold.ts';
-import type { Evidence } from '../incident/report.ts';
+import type { Check as Finding } from '../recorder/checks.ts';
 
-/** Whether a hold stands. */
-export interface Finding {
-  /** Its seq. */
-  readonly hold: number;
-  readonly stands: boolean;
-  readonly detail: string | null;
-  readonly evidence: Evidence | null;
-  /** The version of the hold that was looked at: when it has moved since, nothing was found. */
-  readonly commanded: number | null;
-}
-
+export type { Finding };
 export type Verdict = Pick<Finding, 'stands' | 'detail' | 'evidence'>;
 
 export interface HoldPages {
@@ -34,14 +24,21 @@ export function newsOf(hold: Hold, { stands, detail, evidence }: Verdict): Findi
   return isNews ? [{ hold: hold.seq, stands, detail, evidence, commanded: hold.version }] : [];
 }
 
-/** Others have their turn between two pages. @throws what the store throws */
-export async function* pagesOf(holds: HoldPages, actuator: string): AsyncGenerator<readonly Hold[], void, undefined> {
+/** Read as they are asked for. @throws what the store throws */
+export function* pagesOf(holds: HoldPages, actuator: string): Generator<readonly Hold[], undefined> {
   for (let after = 0; ;) {
     const page = holds.desired(actuator, after, PAGE);
     if (page.length > 0) yield page;
     const last = page.at(-1);
     if (!last || page.length < PAGE) return;
     after = last.seq;
-    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Others have their turn between two pages. @throws what the store throws */
+export async function* restedPagesOf(holds: HoldPages, actuator: string): AsyncGenerator<readonly Hold[], void, undefined> {
+  for (const page of pagesOf(holds, actuator)) {
+    yield page;
+    if (page.length === PAGE) await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { Actuator } from '../policy/policy.ts';
 import { type Beat, type Before, type Judge, MISSED, gistOf, judgeOf } from './beat.ts';
 import type { Desired } from './desired.ts';
-import { type Finding, type HoldPages, isJudged, newsOf, pagesOf } from './finding.ts';
+import { type Finding, type HoldPages, isJudged, newsOf, restedPagesOf } from './finding.ts';
 
 export interface Pulse {
   /** `failing`: it has missed two heartbeats. */
@@ -91,7 +91,7 @@ export function createHeartbeats({ holds, desired, head, report, log, now, monot
   /** What it says it has stands, also what had failed or was still under way. True when something could be said of all that was in force. */
   async function walkOver(name: string, judge: Judge): Promise<boolean> {
     let isAll = true;
-    for await (const page of pagesOf(holds, name)) {
+    for await (const page of restedPagesOf(holds, name)) {
       if (closed) return false;
       const judged = page.map((hold) => ({ hold, verdict: judge(hold) }));
       isAll &&= judged.every(({ hold, verdict }) => verdict !== null || !isJudged(hold));

@@ -2,6 +2,7 @@
 
 import type { Webhook } from '../policy/policy.ts';
 import type { Answer, Ask } from './ask.ts';
+import { isRefusal, isSuccess } from './http-status.ts';
 import { addressOf } from './notice-address.ts';
 import type { Notice } from './notice-event.ts';
 import { bodyOf } from './notice-form.ts';
@@ -24,8 +25,6 @@ export interface TryParts {
 /** That of the original: receivers may tell its notices by it. */
 const USER_AGENT = 'SecAI-Incident-Recorder/1.0';
 const TIMEOUT_MS = 5000;
-/** Of the answers that say that it is our fault, those that say so of the moment. */
-const NOT_NOW = new Set([408, 425, 429]);
 
 export function createTry({ ask, webhook, keysOf, now }: TryParts): (notice: Notice, giveUp: AbortSignal) => Promise<Reception> {
   function asked(notice: Notice): Ask {
@@ -47,8 +46,8 @@ export function createTry({ ask, webhook, keysOf, now }: TryParts): (notice: Not
   return async (notice, giveUp) => {
     try {
       const { status, retry_after_ms } = await ask(asked(notice), giveUp);
-      if (status >= 200 && status < 300) return { is: 'taken' };
-      const is = status >= 400 && status < 500 && !NOT_NOW.has(status) ? 'refused' : 'failed';
+      if (isSuccess(status)) return { is: 'taken' };
+      const is = isRefusal(status) ? 'refused' : 'failed';
       return { is, error: `it answered ${status}`, retry_after_ms };
     } catch (error) {
       return { is: 'failed', error: error instanceof Error ? error.message : String(error), retry_after_ms: null };

@@ -1,11 +1,12 @@
 // What the answer to a command comes to: its result, or that it must be asked again. What cannot be believed is no result. Pure.
 
-import { MAX_DEPTH, faultOf } from '../input/bounds.ts';
+import { MAX_DEPTH, faultOf, isObject } from '../input/bounds.ts';
 import { isPrintable } from '../input/text.ts';
 import { type CommandOp, type Result, RESULT_STATUSES, type ResultStatus, SUCCESS } from '../incident/command.ts';
 import type { Evidence } from '../incident/report.ts';
 import type { Actuator } from '../policy/policy.ts';
 import type { Answer } from './ask.ts';
+import { isRefusal, isSuccess } from './http-status.ts';
 
 export type Outcome = { readonly result: Result } | Again;
 
@@ -24,14 +25,13 @@ export interface Said {
 
 const MAX_EVIDENCE_BYTES = 16 * 1024;
 const MAX_ERROR = 200;
-const NOT_NOW = new Set([408, 425, 429]);
 
 export function outcomeOf(op: CommandOp, dialect: Actuator['dialect'], { status, body, retry_after_ms }: Answer): Outcome {
   const answered = `it answered ${status}`;
-  if (status >= 200 && status < 300) return dialect === 'secai' ? done(op) : believed(op, status, body);
+  if (isSuccess(status)) return dialect === 'secai' ? done(op) : believed(op, status, body);
   if (status >= 300 && status < 400) return refused('failed', `${answered}: redirects are not followed`);
   if (status === 501) return refused('unsupported', answered);
-  if (status >= 400 && status < 500 && !NOT_NOW.has(status)) return refused('failed', answered);
+  if (isRefusal(status)) return refused('failed', answered);
   return { again: answered, after_ms: retry_after_ms };
 }
 
@@ -58,7 +58,7 @@ export function saidIn(body: string): Said | null {
 export function objectIn(body: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }
@@ -67,7 +67,7 @@ export function objectIn(body: string): Record<string, unknown> | null {
 /** Kept within the bounds of all that comes from outside; of what is not, only that it was there. */
 export function evidenceOf(value: unknown): Evidence | null {
   if (value === undefined || value === null) return null;
-  if (typeof value !== 'object' || Array.isArray(value)) return { evidence_dropped: 'is no object' };
+  if (!isObject(value)) return { evidence_dropped: 'is no object' };
   const fault = faultOf(value, MAX_DEPTH);
   if (fault) return { evidence_dropped: fault.detail };
   if (Buffer.byteLength(JSON.stringify(value)) > MAX_EVIDENCE_BYTES)

@@ -1,6 +1,6 @@
 // A question to an actuator whether what it was told still stands: never rejects, whatever the actuator does.
 
-import type { Aim, AttemptParts } from './attempt.ts';
+import { type Aim, type AttemptParts, LONGEST_MS, whyNot } from './attempt.ts';
 import type { Letter } from './dialect.ts';
 import type { Answer } from './ask.ts';
 import type { Finding, HoldPages, Verdict } from './finding.ts';
@@ -29,7 +29,6 @@ export interface CheckParts extends AttemptParts {
   monotonic: () => number;
 }
 
-const LONGEST_MS = 10_000;
 const MISSES = 2;
 
 /** A verdict, or why there is none; `silent`: there was no answer at all. */
@@ -48,7 +47,7 @@ export async function question(
   try {
     return judge(await ask({ method, address: { ...actuator.push, path }, headers, body, timeout_ms }, giveUp));
   } catch (error) {
-    return { missed: error instanceof Error ? error.message : 'it cannot be asked', silent: true };
+    return { missed: whyNot(error), silent: true };
   }
 }
 

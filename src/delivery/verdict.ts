@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Answer } from './ask.ts';
 import type { Verdict } from './finding.ts';
+import { isSuccess } from './http-status.ts';
 import { evidenceOf, objectIn, saidIn } from './outcome.ts';
 
 /** A verdict, or why there is none. */
@@ -30,10 +31,6 @@ export function verdictOnHold({ status, body }: Answer): Verified {
   if (STANDS.has(said.status)) return { verdict: { stands: true, detail: null, evidence: said.evidence } };
   if (FELL.has(said.status)) return fell(said.error ?? `it answered "${String(said.status)}"`, said.evidence);
   return missed(status, 'has no status that is known');
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300;
 }
 
 function fell(detail: string, evidence: Verdict['evidence'] = null): Verified {

@@ -1,8 +1,9 @@
 // Verifies the holds of an actuator one by one, each by a question of its own.
 
 import type { Hold } from '../incident/hold.ts';
+import { NAMED_INCIDENTS } from './attempt.ts';
 import { type Order, letterOf } from './dialect.ts';
-import { type Finding, isJudged, newsOf, pagesOf } from './finding.ts';
+import { type Finding, isJudged, newsOf, restedPagesOf } from './finding.ts';
 import { type Answered, type Check, type CheckParts, type Verifiable, question, verdictAfter } from './question.ts';
 import { verdictOnHold } from './verdict.ts';
 
@@ -29,7 +30,7 @@ export function createHoldCheck(parts: CheckParts): Check {
     const at = now().getTime();
     return {
       ...{ id: `${id}.verify.${at}`, op: 'verify', action, target, params, hold_id: id, incident_id },
-      ...{ incidents: facts.owners(hold.seq, 100), reason: 'verification', attempt: 1, created_at, expires_at },
+      ...{ incidents: facts.owners(hold.seq, NAMED_INCIDENTS), reason: 'verification', attempt: 1, created_at, expires_at },
       ...{ deadline: new Date(at + every_ms).toISOString(), drill: false, seq: version },
     };
   }
@@ -54,13 +55,13 @@ export function createHoldCheck(parts: CheckParts): Check {
   async function allFell(actuator: string, reason: string): Promise<void> {
     const verdict = verdictAfter(silent, reason);
     if (!verdict) return;
-    for await (const page of pagesOf(holds, actuator)) await tell(page.filter(isJudged).flatMap((hold) => newsOf(hold, verdict)));
+    for await (const page of restedPagesOf(holds, actuator)) await tell(page.filter(isJudged).flatMap((hold) => newsOf(hold, verdict)));
   }
 
   return {
     async round(of, giveUp) {
       let any = false;
-      for await (const page of pagesOf(holds, of.actuator.name)) {
+      for await (const page of restedPagesOf(holds, of.actuator.name)) {
         const found: Finding[] = [];
         let toldAt = monotonic();
         for (const hold of page.filter(isJudged)) {

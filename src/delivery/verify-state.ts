@@ -1,7 +1,7 @@
 // Verifies all holds of an actuator at once, by the state that it shows of itself.
 
 import { headersOf } from './dialect.ts';
-import { type Verdict, isJudged, newsOf, pagesOf } from './finding.ts';
+import { type Verdict, isJudged, newsOf, restedPagesOf } from './finding.ts';
 import { type Check, type CheckParts, type Verifiable, question, verdictAfter } from './question.ts';
 import { verdictOnState } from './verdict.ts';
 
@@ -26,7 +26,7 @@ export function createStateCheck(path: string, { holds, head, report, ask }: Che
   }
 
   async function isAnyJudged(actuator: string): Promise<boolean> {
-    for await (const page of pagesOf(holds, actuator)) if (page.some(isJudged)) return true;
+    for await (const page of restedPagesOf(holds, actuator)) if (page.some(isJudged)) return true;
     return false;
   }
 
@@ -47,7 +47,7 @@ export function createStateCheck(path: string, { holds, head, report, ask }: Che
       if (!verdict && isFresh) rounds = 0;
       if (!verdict || (!isFresh && verdict.stands === last)) return misses === 0;
       last = verdict.stands;
-      for await (const page of pagesOf(holds, name)) {
+      for await (const page of restedPagesOf(holds, name)) {
         const found = page.filter((hold) => isJudged(hold) && hold.version <= before).flatMap((hold) => newsOf(hold, verdict));
         if (isOver()) return false;
         if (found.length > 0) await report(found);

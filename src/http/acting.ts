@@ -2,10 +2,11 @@
 
 import { type Token, actsFor } from '../access/token.ts';
 import { RecorderError } from '../errors.ts';
+import { ACTUATOR_NAME } from '../incident/command.ts';
 import type { Refusals } from '../recorder/refusals.ts';
 
-/** An actuator in a path. */
-export const ACTUATOR = ':actuator{[a-z][a-z0-9_-]{0,63}}';
+/** An actuator in a path, which is matched whole. */
+export const ACTUATOR = `:actuator{${ACTUATOR_NAME.source.slice(1, -1)}}`;
 
 /** @throws RecorderError "forbidden" for another one's token; it is counted */
 export function mustActFor(token: Token, actuator: string, refusals: Pick<Refusals, 'denied'>): void {

@@ -77,7 +77,7 @@ export function createDoors(parts: DoorParts): Doors {
       ...commandRoutes({ store, recorder, delivery, refusals }),
       ...approvalRoutes({ store, recorder }),
       ...actuatorRoutes({ store, delivery, policy, refusals, log }),
-      ...fetchingRoutes({ store, delivery, policy, refusals, waiting: polls, toldTo: delivery.told }),
+      ...fetchingRoutes({ store, delivery, policy, refusals, waiting: polls }),
       ...policyRoutes({ store, policy, actuators }),
       ...auditRoutes({ store, checkpoints: ledger.checkpoints, tree: () => queue.tree }),
       ...reloadRoutes({ configuration, policy }),

@@ -94,6 +94,11 @@ export function rowOf(action: ActionName): ActionRow {
   return ACTIONS[action];
 }
 
+/** Whether the recorder does it itself: there is no hold and nobody to ask. */
+export function isOurs(action: ActionName): boolean {
+  return rowOf(action).done_by === 'recorder';
+}
+
 /** Why a report has no target for an action: safe to show, it never quotes the report. */
 export interface NoTarget {
   readonly missing: string;
@@ -154,4 +159,11 @@ function reportedModel({ evidence }: Told): Target {
 /** `type:id`, as targets are shown. */
 export function targetName(target: Target): string {
   return `${target.type}:${target.id}`;
+}
+
+/** The target that is shown so; null for what names none of ours. */
+export function targetNamed(name: string): Target | null {
+  const colon = name.indexOf(':');
+  const type = TARGET_TYPES.find((each) => each === name.slice(0, colon));
+  return type ? { type, id: name.slice(colon + 1) } : null;
 }

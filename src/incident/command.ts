@@ -3,6 +3,9 @@
 import type { Target } from './actions.ts';
 import type { Evidence } from './report.ts';
 
+/** What an actuator may be called. */
+export const ACTUATOR_NAME = /^[a-z][a-z0-9_-]{0,63}$/;
+
 /** `apply`: make the hold true. `release`: undo it. */
 export type CommandOp = 'apply' | 'release';
 
@@ -66,8 +69,8 @@ export interface Result {
   readonly error: string | null;
 }
 
-/** What a result makes of its command. */
-export function statusBy(result: ResultStatus): 'accepted' | 'succeeded' | 'failed' {
+/** What a result makes of its command, or that none came in time. */
+export function statusBy(result: ResultStatus | 'overdue'): 'accepted' | 'succeeded' | 'failed' {
   switch (result) {
     case 'accepted':
       return 'accepted';
@@ -77,6 +80,7 @@ export function statusBy(result: ResultStatus): 'accepted' | 'succeeded' | 'fail
     case 'failed':
     case 'partial':
     case 'unsupported':
+    case 'overdue':
       return 'failed';
   }
 }
@@ -95,18 +99,15 @@ export interface Word extends Omit<Result, 'status'> {
 
 /** A command after a word about it at an instant. An end that it had it keeps. */
 export function commandAfter(command: Command, { result, status, attempts, error, evidence, late }: Word, at: string): Command {
-  const isEnd = result !== 'accepted';
+  const to = statusBy(result);
+  const isEnd = to !== 'accepted';
   return {
     ...command,
     ...{ status, attempts, error, evidence: evidence ?? command.evidence, overdue: command.overdue || result === 'overdue' },
     open: result === 'overdue' || (!isEnd && late && command.open),
-    late: late && isEnd ? endOf(result) : command.late,
+    late: late && to !== 'accepted' ? to : command.late,
     completed_at: isEnd ? (command.completed_at ?? at) : command.completed_at,
   };
-}
-
-function endOf(result: Word['result']): 'succeeded' | 'failed' {
-  return result === 'enforced' || result === 'released' ? 'succeeded' : 'failed';
 }
 
 /** A command that is not wanted any more: an end that it had stays what it was. */

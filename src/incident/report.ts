@@ -1,6 +1,7 @@
 // A report: what a service says it found.
 
 import { z } from 'zod';
+import { isObject } from '../input/bounds.ts';
 import { line, optional, parseShape, text } from '../input/shape.ts';
 import { SEVERITIES } from './vocabulary.ts';
 
@@ -8,7 +9,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 
 /** Any JSON object within the bounds, which are walked before the schema is asked. */
 export type Evidence = Record<string, Json>;
-const Evidence = z.custom<Evidence>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object');
+export const Evidence = z.custom<Evidence>(isObject, 'must be an object');
 
 const TechniqueIds = z.array(line(64)).max(32).nullish();
 

@@ -16,6 +16,11 @@ export function faultOf(value: unknown, depth: number): Fault | null {
   return broken && { pointer: broken.path.map((step) => `/${escapePointer(step)}`).join(''), detail: broken.detail };
 }
 
+/** Whether it is a JSON object, and neither null nor an array. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Where it is told on the way back only: what is whole, as nearly everything is, costs no path. */
 interface Broken {
   readonly path: string[];

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { type Fault, RecorderError } from '../errors.ts';
-import { MAX_DEPTH, escapePointer, faultOf } from './bounds.ts';
+import { MAX_DEPTH, escapePointer, faultOf, isObject } from './bounds.ts';
 import { didYouMean, isPrintable } from './text.ts';
 
 /** Any text: trimmed and not empty; `max` in UTF-16 units (zod's own counts code points). Whoever shows it on a terminal or in a log escapes it. */
@@ -29,7 +29,7 @@ const BODY_DEPTH = MAX_DEPTH + 1;
  * @throws RecorderError `code` with the pointer and the fault of each field that is wrong (at most 20).
  */
 export function parseShape<T extends z.ZodObject>(schema: T, body: unknown, code: Refused): z.infer<T> {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+  if (!isObject(body)) {
     throw new RecorderError(code, 'the body must be one JSON object', { errors: [{ pointer: '', detail: 'must be an object' }] });
   }
   const broken = faultOf(body, BODY_DEPTH);

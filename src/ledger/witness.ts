@@ -1,10 +1,10 @@
 // Has a witness elsewhere cosign what the log stands at: it follows the newest checkpoint at its own pace, and holds up nobody.
 
-import { isUtf8 } from 'node:buffer';
-import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { VerifierKey } from '../audit/note.ts';
 import { cosignaturesIn, sizeIn, submissionText } from '../audit/witness.ts';
+import { readAnswer } from '../input/answer.ts';
 import type { Log } from '../log.ts';
 
 export interface SignedCheckpoint {
@@ -50,7 +50,6 @@ interface Failure {
 }
 
 const TIMEOUT_MS = 5000;
-const MAX_ANSWER_BYTES = 64 * 1024;
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 60_000;
 
@@ -166,7 +165,9 @@ function post(target: URL, body: string): { answer: Promise<Answer>; abort: () =
   let answered = false;
   request.on('response', (response) => {
     answered = true;
-    read(response, resolve, end);
+    const { statusCode: status = 0, headers: told } = response;
+    const taken = (text: string) => resolve({ status, body: text, seen: status === 409 ? sizeIn(told['content-type'], text) : null });
+    readAnswer(response, taken, end);
   });
   request.on('error', reject);
   request.on('close', () => {
@@ -175,22 +176,4 @@ function post(target: URL, body: string): { answer: Promise<Answer>; abort: () =
   });
   request.end(body);
   return { answer: promise, abort: () => end('given up') };
-}
-
-function read(response: IncomingMessage, resolve: (answer: Answer) => void, end: (why: string) => void): void {
-  const pieces: Buffer[] = [];
-  let length = 0;
-  response.on('data', (piece: Buffer) => {
-    length += piece.length;
-    if (length > MAX_ANSWER_BYTES) end(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
-    else pieces.push(piece);
-  });
-  response.on('error', (error) => end(String(error)));
-  response.on('close', () => end('an answer that was cut short'));
-  response.on('end', () => {
-    const [bytes, status] = [Buffer.concat(pieces), response.statusCode ?? 0];
-    const body = bytes.toString();
-    if (isUtf8(bytes)) resolve({ status, body, seen: status === 409 ? sizeIn(response.headers['content-type'], body) : null });
-    else end('an answer that is not UTF-8');
-  });
 }

@@ -5,7 +5,7 @@ import type { Delivery } from '../delivery/delivery.ts';
 import type { Notices } from '../delivery/notices.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Queue } from '../recorder/queue.ts';
-import { ACTIONS } from '../incident/actions.ts';
+import { isOurs } from '../incident/actions.ts';
 import type { Store } from '../store/store.ts';
 
 interface HealthReport {
@@ -78,8 +78,7 @@ function containmentOf(policy: Policy, isFailing: boolean): HealthReport['checks
   if (isFailing) return 'failing';
   if (policy.mode === 'observe') return 'observing';
   const orders = [...policy.rules.values()].some(
-    ({ auto_contain, actions }) =>
-      auto_contain && actions.some(({ action }) => ACTIONS[action].done_by !== 'recorder' && !actuatorOf(policy, action)),
+    ({ auto_contain, actions }) => auto_contain && actions.some(({ action }) => !isOurs(action) && !actuatorOf(policy, action)),
   );
   return orders && policy.without_actuator === 'recorded' ? 'unverified' : 'ok';
 }

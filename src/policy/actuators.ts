@@ -1,14 +1,12 @@
 // Actuators of a policy file: who can be asked to do what, and how; refused when it could not work as it is written.
 
-import { type ActionName, rowOf } from '../incident/actions.ts';
-import type { RecorderError } from '../errors.ts';
+import { type ActionName, isOurs, rowOf } from '../incident/actions.ts';
 import type { YamlFile } from '../input/yaml.ts';
 import { type Actuator, type Address, type Rule, canVerify } from './policy.ts';
 import { isLocal, parsePush } from './push.ts';
 import type { PolicyFile, WrittenActuator } from './schema.ts';
 
-type Path = readonly (string | number)[];
-type Refuse = (path: Path, detail: string) => RecorderError;
+type Refuse = YamlFile<PolicyFile>['refusal'];
 
 const DEADLINE_MS = 30_000;
 
@@ -22,7 +20,7 @@ export function actuatorsOf(file: YamlFile<PolicyFile>, rules: ReadonlyMap<strin
         const other = done.get(action);
         if (other !== undefined)
           throw refuse(['actions', i], other === name ? `names ${action} a second time` : `names ${action}, which ${other} does already`);
-        if (rowOf(action).done_by === 'recorder') throw refuse(['actions', i], `names ${action}, which the recorder does itself`);
+        if (isOurs(action)) throw refuse(['actions', i], `names ${action}, which the recorder does itself`);
         done.set(action, name);
       });
       return [name, actuatorOf(name, written, rules, refuse)];

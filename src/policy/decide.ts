@@ -1,6 +1,6 @@
 // What is done about a report: pure, and everything it read is in its answer.
 
-import { type Target, isAction, rowOf, targetName, targetOf } from '../incident/actions.ts';
+import { type Target, isAction, isOurs, targetName, targetOf } from '../incident/actions.ts';
 import type { ActionName, Told } from '../incident/actions.ts';
 import type { Params } from '../incident/command.ts';
 import { type ActionState, wantedOf } from '../incident/containment.ts';
@@ -23,6 +23,11 @@ export interface Wanted {
   /** Why an operator must approve it first; null = nobody must. */
   readonly approval: string | null;
   readonly refused: { readonly reason: 'protected' | 'no_target'; readonly detail: string } | null;
+}
+
+/** As targets are shown; `?` where the report has none. */
+export function nameOf({ action, target }: Pick<Wanted, 'action' | 'target'>): string {
+  return target ? targetName(target) : `${action}:?`;
 }
 
 export interface Decision {
@@ -142,10 +147,6 @@ function weighOne(policy: Policy, { action, params, ttl_ms, approve }: RuleActio
     ...(hit ? [`protect: line ${hit.line}`] : []),
   ];
   return reasons.length > 0 ? { ...plain, approval: reasons.join('; ') } : plain;
-}
-
-function isOurs(action: ActionName): boolean {
-  return rowOf(action).done_by === 'recorder';
 }
 
 /**

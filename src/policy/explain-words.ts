@@ -1,6 +1,7 @@
 // An explained decision in sentences, for whoever reads it on a terminal. Pure.
 
 import { ACTIONS, isAction } from '../incident/actions.ts';
+import { durationOf } from './duration.ts';
 import type { Explained, ExplainedAction } from './explain.ts';
 
 /** One line each. What comes from the report is in them as it is: whoever shows them on a terminal escapes it. */
@@ -118,17 +119,4 @@ function boundsOf({ rule, max_holds, cooldown_ms, gate }: Explained): string[] {
     ...(cooldown_ms > 0 ? [`at least ${durationOf(cooldown_ms)} between two commands for the same action and target`] : []),
     ...(gate.length > 0 ? [`it is resolved only when ${gate.join(' and ')}`] : []),
   ];
-}
-
-const UNITS = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1000],
-] as const;
-
-/** As a policy writes it: in the largest unit that leaves nothing over. */
-export function durationOf(ms: number): string {
-  const [unit, length] = UNITS.find(([, each]) => ms % each === 0) ?? ['ms', 1];
-  return `${ms / length}${unit}`;
 }

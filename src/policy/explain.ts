@@ -1,6 +1,6 @@
 // The decision on one report, with everything that led to it and everything that would come of it. Pure.
 
-import { rowOf, targetName, targetOf } from '../incident/actions.ts';
+import { isOurs, rowOf, targetName, targetOf } from '../incident/actions.ts';
 import type { Params } from '../incident/command.ts';
 import type { Gate } from '../incident/incident.ts';
 import type { Report } from '../incident/report.ts';
@@ -153,7 +153,7 @@ function whoIsAsked(actuator: Actuator | null): ExplainedAction['actuator'] {
 }
 
 function countsOf(policy: Policy, { action }: RuleAction, wanted: Wanted | null): ExplainedAction['counts'] {
-  if (rowOf(action).done_by === 'recorder') return 'at_commit';
+  if (isOurs(action)) return 'at_commit';
   if (wanted?.refused) return 'never';
   if (actuatorOf(policy, action)) return policy.contained_when;
   return policy.without_actuator === 'recorded' ? 'recorded' : 'never';

@@ -127,6 +127,16 @@ export function actuatorOf({ actuators }: Policy, action: string): Actuator | nu
   return null;
 }
 
+/** The name of who carries an action out now; null = nobody that is known. */
+export function doerOf(policy: Policy, action: string): string | null {
+  return actuatorOf(policy, action)?.name ?? null;
+}
+
+/** The actuator of this name, if there is one: the policy may not name it any more. */
+export function knownActuator({ actuators }: Policy, name: string | null): Actuator | null {
+  return name === null ? null : (actuators.get(name) ?? null);
+}
+
 /** Whether it can be known that a hold of this actuator stands. */
 export function canVerify(actuator: Actuator | null): boolean {
   return actuator !== null && (actuator.verify !== null || actuator.heartbeat_ms !== null);

@@ -1,6 +1,6 @@
 // Protections of a policy file, refused when they could not hit anything: who relies on one must not be mistaken.
 
-import { ALL, type ActionName, rowOf } from '../incident/actions.ts';
+import { ALL, type ActionName, isOurs, rowOf } from '../incident/actions.ts';
 import { parseNetwork } from '../incident/ip.ts';
 import type { YamlFile } from '../input/yaml.ts';
 import type { Protection } from './policy.ts';
@@ -13,7 +13,7 @@ export function protectionsIn(file: YamlFile<PolicyFile>): Protection[] {
     const mayBeIp = actions.some((action) => rowOf(action).targets.includes('ip'));
     actions.forEach((action, n) => {
       if (actions.indexOf(action) !== n) throw refuse('actions', n, `names ${action} a second time`);
-      if (rowOf(action).done_by === 'recorder') throw refuse('actions', n, `names ${action}, which is done to nobody`);
+      if (isOurs(action)) throw refuse('actions', n, `names ${action}, which is done to nobody`);
       if (!targets.some((target) => canHit(action, target)))
         throw refuse('actions', n, `names ${action}, and no target here is ${kindsOf(action)}`);
     });

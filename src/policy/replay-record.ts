@@ -1,6 +1,5 @@
 // How it was: what a record tells of the decision that was made then. Pure.
 
-import { type ActionName, type Target, TARGET_TYPES, rowOf } from '../incident/actions.ts';
 import { isRefused } from '../incident/containment.ts';
 import type { Recorded } from '../incident/recorded.ts';
 import { wordFor } from './replay-memory.ts';
@@ -35,15 +34,4 @@ function asTold(action: Ordered): Order['as'] {
 function reasonOf(error: string): 'limit' | 'protected' | 'no_target' {
   if (error.startsWith('protected')) return 'protected';
   return error.startsWith('no target') ? 'no_target' : 'limit';
-}
-
-export function isDoneByUs(action: ActionName): boolean {
-  return rowOf(action).done_by === 'recorder';
-}
-
-/** @param name `type:id`. Null for what names no target of ours */
-export function targetNamed(name: string): Target | null {
-  const colon = name.indexOf(':');
-  const type = TARGET_TYPES.find((each) => each === name.slice(0, colon));
-  return type ? { type, id: name.slice(colon + 1) } : null;
 }

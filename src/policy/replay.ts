@@ -1,10 +1,10 @@
 // A candidate policy against the recorded history: each report decided again, with windows, incidents and holds of its own. Pure.
 
-import { isAction, targetName } from '../incident/actions.ts';
+import { isAction, isOurs, targetNamed } from '../incident/actions.ts';
 import type { EventType } from '../incident/events.ts';
 import type { Recorded } from '../incident/recorded.ts';
 import type { Report } from '../incident/report.ts';
-import { type Decision, type Wanted, decide, decideOwn } from './decide.ts';
+import { type Decision, type Wanted, decide, decideOwn, nameOf } from './decide.ts';
 import { escalation } from './escalate.ts';
 import type { Policy } from './policy.ts';
 import { protectionsOf } from './protect.ts';
@@ -13,7 +13,7 @@ import { type HoldOrder, createReplayedHolds } from './replay-holds.ts';
 import { type ReplayedIncident, createReplayedIncidents, keepOrdered, keepRefused } from './replay-incidents.ts';
 import { createMemory } from './replay-memory.ts';
 import { type Fate, type Order, type Tally, createReplayTally } from './replay-tally.ts';
-import { ALERT, type Reported, fateOf, isDoneByUs, keyOf, targetNamed } from './replay-record.ts';
+import { ALERT, type Reported, fateOf, keyOf } from './replay-record.ts';
 
 type Of<T extends EventType> = Extract<Recorded, { type: T }>;
 
@@ -110,7 +110,7 @@ export function createPolicyReplay(policy: Policy, bounds: Bounds): PolicyReplay
     const key = keyOf(action, target);
     hit({ action, target }, 'now');
     if (refused) return refuse(incident, key, { action, target, as: refused.reason });
-    if (isDoneByUs(action)) {
+    if (isOurs(action)) {
       keepOrdered(incident, key, null);
       return { action, target, as: 'ordered' };
     }
@@ -164,5 +164,3 @@ export function createPolicyReplay(policy: Policy, bounds: Bounds): PolicyReplay
 }
 
 const windowOf = (className: string, source: string) => JSON.stringify([className, source]);
-/** As the recorder names it where the report has none. */
-const nameOf = ({ action, target }: Wanted) => (target ? targetName(target) : `${action}:?`);

@@ -1,8 +1,7 @@
 // Rules of a policy file: what a rule says in full, and a refusal of one that could never do what it says.
 
-import { type ActionName, type ParamRow, rowOf } from '../incident/actions.ts';
+import { type ActionName, type ParamRow, isOurs, rowOf } from '../incident/actions.ts';
 import type { Params } from '../incident/command.ts';
-import type { RecorderError } from '../errors.ts';
 import { didYouMean } from '../input/text.ts';
 import type { YamlFile } from '../input/yaml.ts';
 import { canHold } from './condition.ts';
@@ -11,9 +10,7 @@ import { plainAction } from './plain-action.ts';
 import type { Condition, Rule, RuleAction } from './policy.ts';
 import type { PolicyFile, WrittenAction, WrittenRule } from './schema.ts';
 
-type Path = readonly (string | number)[];
-/** Refuses the whole file for a fault at a path in it. */
-type Refuse = (path: Path, detail: string) => RecorderError;
+type Refuse = YamlFile<PolicyFile>['refusal'];
 
 /** @throws RecorderError "invalid_configuration" */
 export function ruleOf(file: YamlFile<PolicyFile>, name: string, classes: ReadonlyMap<string, unknown>): Rule {
@@ -61,7 +58,7 @@ function actionOf(written: WrittenAction, isGated: boolean, refuse: Refuse): Rul
   }
   const step = ttl.findIndex((ms, i) => i > 0 && ms <= (ttl[i - 1] ?? 0));
   if (step >= 0) throw refuse(['ttl', step], 'does not rise: a repeated offender is held longer');
-  if (written.approve && row.done_by === 'recorder') throw refuse(['approve'], `does not go with ${action}, which commands nobody`);
+  if (written.approve && isOurs(action)) throw refuse(['approve'], `does not go with ${action}, which commands nobody`);
   return {
     action,
     target,

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { ACTION_NAMES } from '../incident/actions.ts';
+import { ACTUATOR_NAME } from '../incident/command.ts';
 import type { Gate } from '../incident/incident.ts';
 import type { Json } from '../incident/report.ts';
 import { SEVERITIES } from '../incident/vocabulary.ts';
@@ -137,7 +138,6 @@ const Actuator = z.strictObject({
 export type WrittenActuator = z.infer<typeof Actuator>;
 
 const CLASS_NAME = /^[a-z][a-z0-9_]{0,127}$/;
-const ACTUATOR_NAME = /^[a-z][a-z0-9_-]{0,63}$/;
 
 const isWithoutUser = ({ username, password }: URL) => username === '' && password === '';
 

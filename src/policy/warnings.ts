@@ -1,6 +1,6 @@
 // What is written in a policy as it may be, and is yet seldom meant. Pure.
 
-import { type ActionName, rowOf } from '../incident/actions.ts';
+import { type ActionName, isOurs } from '../incident/actions.ts';
 import { type Policy, actuatorOf } from './policy.ts';
 
 export interface Warning {
@@ -47,7 +47,7 @@ function actionsWithout(policy: Policy): Warning[] {
   const told = new Set<ActionName>();
   return [...policy.rules].flatMap(([name, { actions, line }]) =>
     actions.flatMap(({ action }) => {
-      if (told.has(action) || rowOf(action).done_by === 'recorder' || actuatorOf(policy, action)) return [];
+      if (told.has(action) || isOurs(action) || actuatorOf(policy, action)) return [];
       told.add(action);
       const counts =
         policy.without_actuator === 'recorded'

@@ -1,5 +1,6 @@
 // An alert: a record, and a critical line of the journal once it is durable.
 
+import { targetName } from '../incident/actions.ts';
 import type { Hold } from '../incident/hold.ts';
 import type { Receipt } from '../incident/incident.ts';
 import type { Severity } from '../incident/vocabulary.ts';
@@ -30,7 +31,7 @@ export function alertOfHold(draft: Draft, hold: Hold, actor: string, reason: str
     { id: hold.id, about: hold.seq },
     actor,
     { reason, class: hold.rule, severity, source: hold.source },
-    `${hold.action} ${hold.target.type}:${hold.target.id}`,
+    `${hold.action} ${targetName(hold.target)}`,
     log,
   );
   draft.holds.touch(hold.seq, receipt.seq);

@@ -7,13 +7,13 @@ import type { RequestMark } from '../incident/events.ts';
 import type { Hold } from '../incident/hold.ts';
 import type { Receipt } from '../incident/incident.ts';
 import type { Log } from '../log.ts';
-import { actuatorOf } from '../policy/policy.ts';
+import { doerOf } from '../policy/policy.ts';
 import { alert } from './alert.ts';
-import { type Caller, OURSELVES } from './caller.ts';
+import { type Caller, OURSELVES, mustBeAnother } from './caller.ts';
 import { chance } from './chance.ts';
-import { type By, later, request } from './commands.ts';
+import { type By, later, request, statusFor } from './commands.ts';
 import type { Draft } from './draft.ts';
-import { ended, guard, move } from './holds.ts';
+import { ended, extendHold, move } from './holds.ts';
 import { doneBefore, keepDone } from './once.ts';
 import { settle } from './settle.ts';
 
@@ -42,7 +42,6 @@ export function requestApproval(
     },
     incident.seq,
   );
-  draft.ring('approvals');
 }
 
 export interface DecisionRequest {
@@ -69,7 +68,7 @@ export function decisionChange({ id, decision, digest, note, caller, mark }: Dec
     if (!approval) throw new RecorderError('not_found', 'there is no such approval');
     if (done) return { approval, receipt: done.receipt, replayed: true };
     if (approval.digest !== digest) throw new RecorderError('precondition_failed', 'that is not what is to be approved; read it again');
-    if (approval.requested_by === caller.name) throw new RecorderError('forbidden', 'what a token has reported it can not decide on');
+    mustBeAnother(caller, approval.requested_by);
     if (approval.status !== 'pending') throw decidedAlready(approval);
     if (decision === 'approve') checkActuators(draft, approval);
     const status = decision === 'approve' ? 'approved' : 'rejected';
@@ -91,7 +90,7 @@ function decidedAlready({ status }: Approval): RecorderError {
 function checkActuators(draft: Draft, approval: Approval): void {
   for (const { hold } of stillWaiting(draft, approval)) {
     const { action, actuator } = hold;
-    if ((actuatorOf(draft.policy, action)?.name ?? null) === actuator) continue;
+    if (doerOf(draft.policy, action) === actuator) continue;
     throw new RecorderError('state_conflict', `who does ${action} has changed since: it is asked anew at once`, {
       ...{ state: 'pending', allowed: ['reject'] },
     });
@@ -107,7 +106,6 @@ export function close(
   const subject = { id: incident_id, ...(kept ? { about: kept.incident.audit.seq } : {}) };
   const receipt = draft.record('approval.decided', subject, by.actor, { approval_id: id, status, note, request: mark });
   draft.approvals.decide(seq, { status, decided_at: draft.now, decided_by: by.actor, note });
-  draft.ring('approvals');
   return receipt;
 }
 
@@ -121,10 +119,9 @@ export function stillWaiting(draft: Draft, { proposals }: Approval): { hold: Hol
 
 function approve(draft: Draft, approval: Approval, by: By): void {
   for (const { hold, ttl_ms } of stillWaiting(draft, approval)) {
-    const status = hold.actuator === null ? 'recorded' : 'requested';
-    const { hold: freed } = move(draft, hold, { to: { status }, reason: 'approved', by });
-    if (ttl_ms !== null) endAfter(draft, freed, ttl_ms, by);
-    if (status === 'requested') request(draft, freed, 'apply', 'approved', by);
+    const { hold: freed } = move(draft, hold, { to: { status: statusFor(hold.actuator) }, reason: 'approved', by });
+    if (ttl_ms !== null) extendHold(draft, freed, later(draft.now, ttl_ms), by);
+    if (hold.actuator !== null) request(draft, freed, 'apply', 'approved', by);
   }
 }
 
@@ -134,15 +131,8 @@ export function approvedByOrder(draft: Draft, hold: Hold, ttl_ms: number | null,
   const pending = kept ? draft.approvals.pendingOf(kept.incident.audit.seq) : [];
   const proposed = pending.flatMap(({ proposals }) => proposals).find(({ hold_id }) => hold_id === hold.id);
   const waited = proposed ? proposed.ttl_ms : ttl_ms;
-  if (ttl_ms !== null && waited !== null) endAfter(draft, hold, Math.max(ttl_ms, waited), by);
+  if (ttl_ms !== null && waited !== null) extendHold(draft, hold, later(draft.now, Math.max(ttl_ms, waited)), by);
   if (kept) closeIdle(draft, kept.incident.audit.seq);
-}
-
-function endAfter(draft: Draft, { id, seq: about }: Hold, ttl_ms: number, { actor, incident_id }: By): void {
-  const expires_at = later(draft.now, ttl_ms);
-  const { seq } = draft.record('hold.extended', { id, about }, actor, { expires_at, incident_id, note: null, request: null });
-  draft.holds.extend(about, expires_at, seq);
-  guard(draft, about, ttl_ms);
 }
 
 function refuseAll(draft: Draft, approval: Approval, reason: 'rejected' | 'expired', failed: string, by: By): void {

@@ -6,7 +6,7 @@ export interface Bell {
   listen(topic: string, heard: () => void): () => void;
 }
 
-/** Topics: `actuator <name>`, `incident <seq>`, `unsettled`. A listener MUST NOT throw. */
+/** Topics: `actuator <name>`, `incident <seq>`, `unsettled`, `policy`. A listener MUST NOT throw. */
 export function createBell(): Bell {
   const listeners = new Map<string, Set<() => void>>();
   return {

@@ -53,5 +53,5 @@ function drifted(draft: Draft, hold: Hold, { detail, evidence }: Check, actuator
   const to = { status: 'drifted', error: reason, completed_at: draft.now } as const;
   const { hold: now } = move(draft, hold, { to, reason, evidence, by });
   alertOfHold(draft, now, by.actor, `containment drifted: ${reason}`, log);
-  if (draft.policy.actuators.has(actuator)) request(draft, now, 'apply', 'drifted', by);
+  request(draft, now, 'apply', 'drifted', by);
 }

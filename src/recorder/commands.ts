@@ -4,6 +4,7 @@ import { type CommandOp, type CommandReason, superseded } from '../incident/comm
 import type { RequestMark } from '../incident/events.ts';
 import type { Hold } from '../incident/hold.ts';
 import type { Receipt } from '../incident/incident.ts';
+import { knownActuator } from '../policy/policy.ts';
 import { chance } from './chance.ts';
 import type { Draft } from './draft.ts';
 
@@ -15,13 +16,18 @@ export interface By {
   readonly request?: RequestMark | null;
 }
 
+/** The same, where there is an incident that it is for. */
+export interface ForIncident extends By {
+  readonly incident_id: string;
+}
+
 /**
  * Asks the hold's actuator to do something; what it was asked before about this hold is superseded.
  * @param least_ms after the last command of this action on this target, whatever the rule's cooldown
  * @throws Error when the hold has no actuator that is known
  */
 export function request(draft: Draft, hold: Hold, op: CommandOp, reason: CommandReason, by: By, least_ms = 0): Receipt {
-  const actuator = hold.actuator === null ? undefined : draft.policy.actuators.get(hold.actuator);
+  const actuator = knownActuator(draft.policy, hold.actuator);
   if (!actuator) throw new Error(`${hold.id} has no actuator`);
   supersede(draft, hold, by.actor);
   const not_before = op === 'apply' ? notBefore(draft, hold, least_ms) : draft.now;
@@ -55,6 +61,11 @@ export function supersede(draft: Draft, hold: Hold, actor: string): void {
     draft.holds.touch(hold.seq, seq);
     draft.ring(`actuator ${command.actuator}`);
   }
+}
+
+/** What is ordered of nobody is only on record. */
+export function statusFor(actuator: string | null): 'recorded' | 'requested' {
+  return actuator === null ? 'recorded' : 'requested';
 }
 
 /** Not sooner after the last command for the same action and target than the rule's cooldown, or than `least_ms`. */

@@ -2,6 +2,7 @@
 
 import type { Command } from '../incident/command.ts';
 import type { Log } from '../log.ts';
+import { knownActuator } from '../policy/policy.ts';
 import type { Store } from '../store/store.ts';
 import { overdueApproval } from './approvals.ts';
 import type { Bell } from './bell.ts';
@@ -182,6 +183,6 @@ function undecided(draft: Draft, id: string, log: Log): void {
 
 function mend(draft: Draft, seq: number): void {
   const hold = draft.holds.bySeq(seq);
-  if (!hold || hold.actuator === null || !draft.policy.actuators.has(hold.actuator) || draft.commands.openOf(seq).length > 0) return;
+  if (!hold || !knownActuator(draft.policy, hold.actuator) || draft.commands.openOf(seq).length > 0) return;
   request(draft, hold, 'apply', hold.status === 'drifted' ? 'drifted' : 'reconciled', { actor: OURSELVES.actor, incident_id: null });
 }

@@ -5,6 +5,7 @@ import { bindingOf, missingAt } from '../incident/gate.ts';
 import type { Incident } from '../incident/incident.ts';
 import { allowedFrom } from '../incident/lifecycle.ts';
 import type { Evidence } from '../incident/report.ts';
+import { mustBeAnother } from './caller.ts';
 import type { Draft } from './draft.ts';
 import { type Changed, type StepRequest, change, subjectOf } from './incident-change.ts';
 
@@ -34,7 +35,7 @@ export function attestChange(request: AttestRequest): (draft: Draft) => Changed 
     const allowed = allowedFrom(state);
     if (!release?.gate.includes('attested') || state === 'resolved')
       throw new RecorderError('state_conflict', 'this incident does not wait for an attestation', { state, allowed });
-    if (incident.reported_by === caller.name) throw new RecorderError('forbidden', 'what a token has reported it can not decide on');
+    mustBeAnother(caller, incident.reported_by);
     if (binding !== bindingOf(incident))
       throw new RecorderError('state_conflict', 'the containment is not the one that was attested; read the incident again', {
         ...{ state, allowed },

@@ -11,7 +11,7 @@ import { closeIdle } from './approvals.ts';
 import type { Caller } from './caller.ts';
 import { type By, later, request } from './commands.ts';
 import type { Draft } from './draft.ts';
-import { endHold, guard, move } from './holds.ts';
+import { endHold, extendHold, move } from './holds.ts';
 import { doneBefore, keepDone } from './once.ts';
 import { settle } from './settle.ts';
 
@@ -72,18 +72,12 @@ function release(draft: Draft, hold: Hold, asked: HoldRequest): Receipt {
 
 /** Its end moves out. */
 function extend(draft: Draft, hold: Hold, asked: HoldRequest): Receipt {
-  const { id, seq: about, actuator } = hold;
   if (!isWanted(hold.status)) throw conflict(hold, 'it is not wanted any more');
   if (hold.expires_at === null) throw conflict(hold, 'it does not end by itself');
   const expires_at = asked.ttl_ms === null ? asked.expires_at : later(draft.now, asked.ttl_ms);
   if (expires_at === null || expires_at <= hold.expires_at)
     throw new RecorderError('invalid_request', `it ends at ${hold.expires_at}; an extension ends later`);
-  const told = { expires_at, incident_id: null, note: asked.note, request: asked.mark };
-  const receipt = draft.record('hold.extended', { id, about }, asked.caller.actor, told);
-  draft.holds.extend(about, expires_at, receipt.seq);
-  guard(draft, about, Date.parse(expires_at) - Date.parse(draft.now));
-  if (actuator !== null) draft.ring(`actuator ${actuator}`);
-  return receipt;
+  return extendHold(draft, hold, expires_at, byOf(asked));
 }
 
 /** A hold that was only on record is commanded: its actuator is known now. */

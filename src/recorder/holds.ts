@@ -1,30 +1,23 @@
 // What becomes of a hold: it is opened, moves on, and ends; each step is recorded, and its incidents are looked at again.
 
-import { ACTIONS, type ActionName, type Target } from '../incident/actions.ts';
-import type { Params } from '../incident/command.ts';
+import { isAction, rowOf } from '../incident/actions.ts';
 import type { EndReason } from '../incident/events.ts';
 import type { Hold, Progress } from '../incident/hold.ts';
 import type { Receipt } from '../incident/incident.ts';
 import type { Evidence } from '../incident/report.ts';
-import { type By, later, request, supersede } from './commands.ts';
+import { knownActuator } from '../policy/policy.ts';
+import { type By, type ForIncident, later, request, supersede } from './commands.ts';
 import type { Draft } from './draft.ts';
 
 /** A hold that is to be opened. */
-export interface Opening {
-  readonly id: string;
-  readonly action: string;
-  readonly target: Target;
-  readonly params: Params;
-  readonly rule: string;
-  readonly source: string;
+export interface Opening extends Pick<Hold, 'id' | 'action' | 'target' | 'params' | 'rule' | 'source' | 'actuator'> {
   readonly status: 'recorded' | 'requested' | 'awaiting_approval';
-  readonly actuator: string | null;
   /** Milliseconds until it ends by itself; null = it does not. */
   readonly ttl_ms: number | null;
 }
 
 /** Opens it, and commands it when that is what its status says. What was being undone on the same target is not undone any more. */
-export function openHold(draft: Draft, { ttl_ms, status, actuator, ...of }: Opening, by: By & { incident_id: string }): Hold {
+export function openHold(draft: Draft, { ttl_ms, status, actuator, ...of }: Opening, by: ForIncident): Hold {
   overtake(draft, of, by);
   const expires_at = ttl_ms === null || status === 'awaiting_approval' ? null : later(draft.now, ttl_ms);
   const { seq } = draft.record('hold.recorded', { id: of.id }, by.actor, {
@@ -50,8 +43,18 @@ function overtake(draft: Draft, { action, target }: Pick<Hold, 'action' | 'targe
   ended(draft, old, { reason: 'superseded', ending: old.ending ?? 'released', by });
 }
 
+/** Its end moves, to an instant or to never; its actuator is to know. Whether it may is for the caller to say. */
+export function extendHold(draft: Draft, { id, seq: about, actuator }: Hold, expires_at: string | null, by: By): Receipt {
+  const { incident_id, note = null, request: mark = null } = by;
+  const receipt = draft.record('hold.extended', { id, about }, by.actor, { expires_at, incident_id, note, request: mark });
+  draft.holds.extend(about, expires_at, receipt.seq);
+  if (expires_at !== null) guard(draft, about, Date.parse(expires_at) - Date.parse(draft.now));
+  if (actuator !== null) draft.ring(`actuator ${actuator}`);
+  return receipt;
+}
+
 /** Within this run it does not end before so many milliseconds have passed, whatever the wall clock says. */
-export function guard(draft: Draft, hold: number, ttl_ms: number): void {
+function guard(draft: Draft, hold: number, ttl_ms: number): void {
   draft.holds.guard(hold, draft.monotonic() + ttl_ms);
 }
 
@@ -116,8 +119,7 @@ function isCommanded(draft: Draft, { seq }: Hold): boolean {
 
 /** Whether the action can be undone by a command, and there is somebody to command. */
 export function canRelease(draft: Draft, { action, actuator }: Hold): boolean {
-  const known = actuator === null ? undefined : draft.policy.actuators.get(actuator);
-  return known?.dialect === 'standard' && action in ACTIONS && ACTIONS[action as ActionName].release !== null;
+  return knownActuator(draft.policy, actuator)?.dialect === 'standard' && isAction(action) && rowOf(action).release !== null;
 }
 
 interface Ended extends Omit<End, 'reason'> {

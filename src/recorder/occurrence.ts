@@ -5,15 +5,15 @@ import { isWanted } from '../incident/hold.ts';
 import type { Incident, Receipt } from '../incident/incident.ts';
 import { moreSevere } from '../incident/vocabulary.ts';
 import type { Log } from '../log.ts';
-import { type Decision, isContained } from '../policy/decide.ts';
+import { type Decision, isContained, nameOf } from '../policy/decide.ts';
 import type { Problem } from '../policy/dedupe.ts';
 import type { Latest } from '../store/incidents.ts';
 import { chance } from './chance.ts';
 import type { Draft, Subject } from './draft.ts';
 import { type Judged, type Reported, alertOf, burstOf, toldOf } from './judged.ts';
 import { carryOut, freeOrdered } from './order.ts';
-import { isDoneByUs, nameOf, plan } from './plan.ts';
-import { stateBy } from './settle.ts';
+import { isDoneByUs, plan } from './plan.ts';
+import { stateBy, tellContained } from './settle.ts';
 
 /** A new incident: what the decision orders is ordered, and the incident is contained when all of it has come far enough. */
 export function open(draft: Draft, problem: Problem | null, latest: Latest | null, judged: Judged, log: Log): Reported {
@@ -36,8 +36,7 @@ export function open(draft: Draft, problem: Problem | null, latest: Latest | nul
   let last = receipt;
   if (decision.escalated) last = draft.record('incident.escalated', subject, caller.actor, { ...decision.escalated, ...burstOf(judged) });
   carryOut(draft, orders, { ...subject, seq: receipt.seq, actor: caller.actor, began: receipt.seq, n: 0 }, by);
-  if (contained)
-    last = draft.record('incident.contained', subject, caller.actor, { from: 'open', by: 'policy', status, note: null, request: null });
+  if (contained) last = tellContained(draft, subject, caller.actor, status);
   if (decision.alert || actions.some(isRefused)) {
     last = alertOf(draft, subject, judged, decision.severity, actions.some(isRefused), log);
   }
@@ -135,9 +134,8 @@ function containmentOf(draft: Draft, { containment }: Incident, actions: readonl
 }
 
 function moved(draft: Draft, subject: Required<Subject>, actor: string, to: Incident['state'], status: ContainmentStatus): Receipt {
-  const step = { note: null, request: null };
-  if (to === 'contained') return draft.record('incident.contained', subject, actor, { from: 'open', by: 'policy', status, ...step });
-  return draft.record('incident.reopened', subject, actor, { from: 'contained', to, ...step });
+  if (to === 'contained') return tellContained(draft, subject, actor, status);
+  return draft.record('incident.reopened', subject, actor, { from: 'contained', to, note: null, request: null });
 }
 
 /** `INC-` + UTC date + 12 hex digits of chance: never reused, unique by constraint. */

@@ -4,11 +4,11 @@ import { targetName } from '../incident/actions.ts';
 import { type ActionState, isRefused } from '../incident/containment.ts';
 import { type Hold, isWanted } from '../incident/hold.ts';
 import type { Wanted } from '../policy/decide.ts';
-import { actuatorOf } from '../policy/policy.ts';
+import { doerOf, knownActuator } from '../policy/policy.ts';
 import { approvedByOrder, requestApproval } from './approvals.ts';
-import { later, request } from './commands.ts';
+import { type ForIncident, later, request, statusFor } from './commands.ts';
 import type { Draft } from './draft.ts';
-import { guard, move, openHold } from './holds.ts';
+import { extendHold, move, openHold } from './holds.ts';
 import type { OrderFor, Planned } from './plan.ts';
 
 /** What failed for good is tried again when it is ordered anew, but not sooner after the last time than this. */
@@ -47,7 +47,7 @@ function holdFor(draft: Draft, order: Planned, owner: { id: string; actor: strin
 }
 
 /** One more owner. Its end moves out if this order wants it longer, and what was waiting or has failed may be commanded now. */
-function join(draft: Draft, { wanted, state }: Planned, hold: Hold, by: { actor: string; incident_id: string }): Hold {
+function join(draft: Draft, { wanted, state }: Planned, hold: Hold, by: ForIncident): Hold {
   extend(draft, wanted, hold, by);
   if (hold.status === 'awaiting_approval' && state.status !== hold.status) return free(draft, wanted, hold, by);
   if (hold.status === 'failed' && mayTryAgain(draft, hold)) request(draft, hold, 'apply', 'ordered', by, TRY_AGAIN_MS);
@@ -55,22 +55,16 @@ function join(draft: Draft, { wanted, state }: Planned, hold: Hold, by: { actor:
 }
 
 /** What waits for an approval is ordered without one now, of whoever does it now. */
-function free(draft: Draft, { ttl_ms }: Wanted, hold: Hold, by: { actor: string; incident_id: string }): Hold {
-  const actuator = actuatorOf(draft.policy, hold.action)?.name ?? null;
-  const status = actuator === null ? 'recorded' : 'requested';
-  const { hold: freed } = move(draft, hold, { to: { status, actuator }, reason: 'ordered without approval', by });
+function free(draft: Draft, { ttl_ms }: Wanted, hold: Hold, by: ForIncident): Hold {
+  const actuator = doerOf(draft.policy, hold.action);
+  const { hold: freed } = move(draft, hold, { to: { status: statusFor(actuator), actuator }, reason: 'ordered without approval', by });
   approvedByOrder(draft, freed, ttl_ms[0] ?? null, by);
-  if (status === 'requested') request(draft, freed, 'apply', 'ordered', by);
+  if (actuator !== null) request(draft, freed, 'apply', 'ordered', by);
   return freed;
 }
 
 /** The same for what an incident has ordered before, and wants without an approval now. */
-export function freeOrdered(
-  draft: Draft,
-  wanted: readonly Wanted[],
-  before: readonly ActionState[],
-  by: { actor: string; incident_id: string },
-): void {
+export function freeOrdered(draft: Draft, wanted: readonly Wanted[], before: readonly ActionState[], by: ForIncident): void {
   for (const each of wanted) {
     const { approval, refused: why, action, target } = each;
     if (approval !== null || why || !target) continue;
@@ -80,21 +74,17 @@ export function freeOrdered(
   }
 }
 
-function extend(draft: Draft, wanted: Wanted, hold: Hold, by: { actor: string; incident_id: string }): void {
+function extend(draft: Draft, wanted: Wanted, hold: Hold, by: ForIncident): void {
   if (hold.expires_at === null || !isWanted(hold.status)) return;
   const [ttl_ms = null] = wanted.ttl_ms;
   const expires_at = ttl_ms === null ? null : later(draft.now, ttl_ms);
   if (expires_at !== null && expires_at <= hold.expires_at) return;
-  const told = { expires_at, incident_id: by.incident_id, note: null, request: null };
-  const { seq } = draft.record('hold.extended', { id: hold.id, about: hold.seq }, by.actor, told);
-  draft.holds.extend(hold.seq, expires_at, seq);
-  if (ttl_ms !== null) guard(draft, hold.seq, ttl_ms);
-  if (hold.actuator !== null) draft.ring(`actuator ${hold.actuator}`);
+  extendHold(draft, hold, expires_at, by);
 }
 
 /** Whether somebody can be asked, and is not being asked. */
 function mayTryAgain(draft: Draft, { seq, actuator }: Hold): boolean {
-  return actuator !== null && draft.policy.actuators.has(actuator) && draft.commands.openOf(seq).length === 0;
+  return knownActuator(draft.policy, actuator) !== null && draft.commands.openOf(seq).length === 0;
 }
 
 function refuse(draft: Draft, { state, refused: why }: Planned, owner: { seq: number; id: string; actor: string }): void {

@@ -1,7 +1,7 @@
 // What the first record of a change promises: the records that must follow it, should the log have been cut short behind it.
 
 import type { Entry } from '../audit/record.ts';
-import type { Target, TargetType } from '../incident/actions.ts';
+import { type Target, targetNamed } from '../incident/actions.ts';
 import type { EventType, Events, OrderedAction } from '../incident/events.ts';
 import type { Incident } from '../incident/incident.ts';
 import type { Recorded } from '../incident/recorded.ts';
@@ -95,8 +95,8 @@ function moveOf({ id, actor, type, data }: Ordering, from: Incident['state']): P
   return [{ type: 'incident.reopened', id, actor, data: { from, to: 'open', ...rest } satisfies Events['incident.reopened'] }];
 }
 
-/** Of `type:id`, as records write it. */
 function targetOf(name: string): Target {
-  const colon = name.indexOf(':');
-  return { type: name.slice(0, colon) as TargetType, id: name.slice(colon + 1) };
+  const target = targetNamed(name);
+  if (!target) throw new TypeError('it orders something on a target of a kind that is not known');
+  return target;
 }

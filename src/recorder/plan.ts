@@ -1,13 +1,13 @@
 // What each action that a decision wants will become, as things stand. Reads, and writes nothing.
 
-import { ACTIONS, type Target, targetName } from '../incident/actions.ts';
+import { type Target, isOurs } from '../incident/actions.ts';
 import type { ActionState } from '../incident/containment.ts';
 import type { Events, OrderedAction } from '../incident/events.ts';
 import type { Hold } from '../incident/hold.ts';
-import type { Wanted } from '../policy/decide.ts';
-import { actuatorOf } from '../policy/policy.ts';
+import { type Wanted, nameOf } from '../policy/decide.ts';
+import { doerOf } from '../policy/policy.ts';
 import { chance } from './chance.ts';
-import { later } from './commands.ts';
+import { later, statusFor } from './commands.ts';
 import type { Draft } from './draft.ts';
 
 /** For whom something is ordered. */
@@ -38,7 +38,7 @@ export function plan(draft: Draft, wanted: readonly Wanted[], { rule, source, ma
   let room: number | null = null;
   return wanted.map((each) => {
     const { action, target } = each;
-    if (ACTIONS[action].done_by === 'recorder') return planned(draft, each, { status: 'verified' });
+    if (isOurs(action)) return planned(draft, each, { status: 'verified' });
     if (each.refused) return refused(draft, each, each.refused);
     if (target === null) throw new TypeError(`${action} has no target and is not refused`);
     const joins = draft.holds.live(action, target);
@@ -46,8 +46,8 @@ export function plan(draft: Draft, wanted: readonly Wanted[], { rule, source, ma
     room ??= max_holds - draft.holds.count(rule, source, max_holds);
     if (room <= 0) return refused(draft, each, { reason: 'limit', limit: max_holds });
     room -= 1;
-    const actuator = actuatorOf(draft.policy, action)?.name ?? null;
-    const status = each.approval !== null ? 'awaiting_approval' : actuator === null ? 'recorded' : 'requested';
+    const actuator = doerOf(draft.policy, action);
+    const status = each.approval !== null ? 'awaiting_approval' : statusFor(actuator);
     return opened(draft, each, { status, actuator }, ttlOf(draft, each, target));
   });
 }
@@ -75,8 +75,8 @@ function ttlOf(draft: Draft, { action, ttl_ms }: Wanted, target: Target): number
 function joinedState(draft: Draft, { approval, action }: Wanted, hold: Hold): Becomes {
   const { id: hold_id, status, actuator, attempts, error, completed_at } = hold;
   if (status !== 'awaiting_approval' || approval !== null) return { status, hold_id, actuator, attempts, error, completed_at };
-  const now = actuatorOf(draft.policy, action)?.name ?? null;
-  return { status: now === null ? 'recorded' : 'requested', hold_id, actuator: now, attempts, error, completed_at };
+  const now = doerOf(draft.policy, action);
+  return { status: statusFor(now), hold_id, actuator: now, attempts, error, completed_at };
 }
 
 type Becomes = Partial<Omit<ActionState, 'action' | 'target'>> & Pick<ActionState, 'status'>;
@@ -97,11 +97,6 @@ function refused(draft: Draft, wanted: Wanted, why: NonNullable<Planned['refused
 }
 
 const WORDS = { protected: 'protected', no_target: 'no target' } as const;
-
-/** As targets are shown; `?` where the report has none. */
-export function nameOf({ action, target }: Pick<Wanted, 'action' | 'target'>): string {
-  return target ? targetName(target) : `${action}:?`;
-}
 
 /** True of what the recorder has done itself at commit: an alert. */
 export function isDoneByUs({ status, hold_id }: ActionState): boolean {

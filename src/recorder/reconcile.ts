@@ -1,7 +1,7 @@
 // Holds against the policy in force: whoever carried one out may have left it, or what counts as contained may have changed.
 
 import type { Hold } from '../incident/hold.ts';
-import { type Policy, actuatorOf } from '../policy/policy.ts';
+import { type Policy, doerOf, knownActuator } from '../policy/policy.ts';
 import { askAnew } from './ask-anew.ts';
 import { OURSELVES } from './caller.ts';
 import { request, supersede } from './commands.ts';
@@ -30,7 +30,7 @@ function reconcile(draft: Draft, hold: Hold): void {
   }
   if (hold.status === 'awaiting_approval') return askAnew(draft, hold, BY.actor);
   if (hold.status === 'recorded' || hold.actuator === null) return;
-  const actuator = actuatorOf(draft.policy, hold.action)?.name ?? null;
+  const actuator = doerOf(draft.policy, hold.action);
   if (actuator === hold.actuator) return;
   if (hold.status === 'releasing') return letGo(draft, hold);
   supersede(draft, hold, BY.actor);
@@ -47,7 +47,7 @@ function reconcile(draft: Draft, hold: Hold): void {
 
 /** Nobody is left to tell that it is not wanted any more. */
 function letGo(draft: Draft, hold: Hold): void {
-  if (hold.actuator !== null && draft.policy.actuators.has(hold.actuator)) return;
+  if (knownActuator(draft.policy, hold.actuator)) return;
   supersede(draft, hold, BY.actor);
   ended(draft, hold, { reason: 'superseded', ending: hold.ending ?? 'released', by: BY, by_hand: true });
 }

@@ -4,7 +4,7 @@ import { RecorderError } from '../errors.ts';
 import { type Command, type Result, SUCCESS, type Word, commandAfter, statusBy } from '../incident/command.ts';
 import { type Hold, type Progress, isWanted, statusAfter } from '../incident/hold.ts';
 import type { Log } from '../log.ts';
-import { canVerify } from '../policy/policy.ts';
+import { canVerify, knownActuator } from '../policy/policy.ts';
 import { alertOfHold } from './alert.ts';
 import { type Caller, OURSELVES } from './caller.ts';
 import { request, supersede } from './commands.ts';
@@ -84,7 +84,7 @@ function take(draft: Draft, command: Command, said: Said, log: Log): void {
   if (!hold) throw new Error(`command ${command.id} has no hold`);
   const { result, error, evidence, attempts, by } = said;
   const late = isLate(command);
-  const status = late ? command.status : result === 'overdue' ? 'failed' : statusBy(result);
+  const status = late ? command.status : statusBy(result);
   const word: Word = { result, status, attempts, error, evidence, late };
   const progress = progressBy(draft, command, hold, said);
   const receipt = draft.record('command.moved', { id: hold.id, about: hold.seq }, by, {
@@ -102,8 +102,7 @@ function progressBy(draft: Draft, { op, status, seq }: Command, hold: Hold, { re
   if (status === 'superseded' || last?.seq !== seq) return progressOf(hold);
   // What comes of a release stands on its command: the hold tells how it contained.
   if (op === 'release' || !isWanted(hold.status)) return progressOf(hold);
-  const actuator = hold.actuator === null ? undefined : draft.policy.actuators.get(hold.actuator);
-  const next = word === 'overdue' ? 'failed' : statusAfter(hold.status, op, word, canVerify(actuator ?? null));
+  const next = word === 'overdue' ? 'failed' : statusAfter(hold.status, op, word, canVerify(knownActuator(draft.policy, hold.actuator)));
   const failed = next === 'failed';
   const reason = failed ? (error ?? WORDS[word] ?? word) : next === 'drifted' ? hold.error : null;
   const completed_at = failed || (next === 'enforced' && hold.status !== 'enforced') ? draft.now : hold.completed_at;

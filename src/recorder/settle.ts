@@ -1,11 +1,11 @@
 // The truth of an incident: what it is called follows its holds. Looked at again whenever one of them has moved.
 
-import { statusOf } from '../incident/containment.ts';
+import { type ContainmentStatus, statusOf } from '../incident/containment.ts';
 import type { Incident, Receipt } from '../incident/incident.ts';
 import type { State } from '../incident/vocabulary.ts';
 import { isContained } from '../policy/decide.ts';
 import { OURSELVES } from './caller.ts';
-import type { Change, Draft } from './draft.ts';
+import type { Change, Draft, Subject } from './draft.ts';
 
 /** So many incidents are settled in the change that moved their hold; the rest in changes of their own, right after it. */
 const AT_ONCE = 20;
@@ -56,12 +56,16 @@ export function stateBy(state: State, reached: boolean): State {
 function tell(
   draft: Draft,
   { id, audit, state: from }: Incident,
-  { state, status, reached }: { state: State; status: Incident['containment']['status']; reached: boolean },
+  { state, status, reached }: { state: State; status: ContainmentStatus; reached: boolean },
 ): Receipt {
   const subject = { id, about: audit.seq };
-  const step = { note: null, request: null };
   if (state === from) return draft.record('containment.moved', subject, OURSELVES.actor, { status, reached });
-  if (state === 'contained')
-    return draft.record('incident.contained', subject, OURSELVES.actor, { from: 'open', by: 'policy', status, ...step });
+  if (state === 'contained') return tellContained(draft, subject, OURSELVES.actor, status);
+  const step = { note: null, request: null };
   return draft.record('incident.reopened', subject, OURSELVES.actor, { from: 'contained', to: 'open', status, ...step });
+}
+
+/** By the policy: what is ordered has come as far as it demands. */
+export function tellContained(draft: Draft, subject: Required<Subject>, actor: string, status: ContainmentStatus): Receipt {
+  return draft.record('incident.contained', subject, actor, { from: 'open', by: 'policy', status, note: null, request: null });
 }

@@ -7,7 +7,8 @@ import type { Evidence } from '../../src/incident/report.ts';
 import type { Severity } from '../../src/incident/vocabulary.ts';
 import { createLog } from '../../src/log.ts';
 import type { Actuator, Address } from '../../src/policy/policy.ts';
-import { type Delivery, type DeliveryParts, type Secrets, createDelivery } from '../../src/delivery/delivery.ts';
+import type { Secrets } from '../../src/policy/secrets.ts';
+import { type Delivery, type DeliveryParts, createDelivery } from '../../src/delivery/delivery.ts';
 import type { Finding } from '../../src/delivery/finding.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

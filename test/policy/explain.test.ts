@@ -7,7 +7,8 @@ import { SEVERITIES } from '../../src/incident/vocabulary.ts';
 import { builtInPolicy } from '../../src/policy/built-in.ts';
 import { decide } from '../../src/policy/decide.ts';
 import { type Explained, explain } from '../../src/policy/explain.ts';
-import { durationOf, wordsOf } from '../../src/policy/explain-words.ts';
+import { durationOf } from '../../src/policy/duration.ts';
+import { wordsOf } from '../../src/policy/explain-words.ts';
 import { warningsOf } from '../../src/policy/warnings.ts';
 import { policyOf, reportOf } from '../support/policies.ts';
 

@@ -19,7 +19,7 @@ export const FLOORS: readonly (readonly string[])[] = [
 
 /** What may touch no file, socket, clock, chance or process, and import at run time only what may not either. */
 const PURE = [
-  ...['delivery/backoff.ts', 'delivery/breaker.ts', 'delivery/outcome.ts', 'delivery/notice-event.ts'],
+  ...['delivery/backoff.ts', 'delivery/breaker.ts', 'delivery/http-status.ts', 'delivery/outcome.ts', 'delivery/notice-event.ts'],
   ...['input/bounds.ts', 'input/text.ts', 'input/shape.ts', 'audit/record.ts', 'store/migrations.ts'],
   ...['access/rate.ts', 'access/roles.ts', 'access/token.ts', 'errors.ts', 'version.ts'],
 ];

@@ -8,6 +8,7 @@ import { line, optional, parseShape } from '../../input/shape.ts';
 import type { Log } from '../../log.ts';
 import type { Actuator, Address, Policy } from '../../policy/policy.ts';
 import type { Delivery } from '../../delivery/delivery.ts';
+import { pagesOf } from '../../delivery/finding.ts';
 import type { Pulse } from '../../delivery/heartbeats.ts';
 import type { LaneHealth } from '../../delivery/lane.ts';
 import type { Refusals } from '../../recorder/refusals.ts';
@@ -31,7 +32,6 @@ export interface ActuatorParts {
 }
 
 const MAX_TURNS = 2;
-const PAGE = 100;
 /** What is no longer than this is sent in one go (UTF-16 units). */
 const MAX_PIECE_LENGTH = 64 * 1024;
 
@@ -51,22 +51,14 @@ export function actuatorRoutes({ policy, refusals, log, store, delivery }: Actua
     return json([...policy().actuators.values()].map((each) => viewOf(each, pushed.get(each.name), pulled.get(each.name))));
   }
 
-  /** Read as it is asked for. What changes while it is sent leads to another digest, which the next heartbeat is told. */
-  function* desired(actuator: string): Generator<Hold, undefined> {
-    for (let after = 0, page: Hold[] = []; ; after = page.at(-1)?.seq ?? after) {
-      page = store.holds.desired(actuator, after, PAGE);
-      yield* page;
-      if (page.length < PAGE) return;
-    }
-  }
-
   async function wanted(call: KnownCall): Promise<Response> {
     parametersOf(call.url, []);
     const name = actingFor(call, { policy, refusals });
     const digest = await delivery.digest(name);
     const headers = { etag: `"${digest}"` };
     if (isKnown(call.incoming.headers, digest)) return new Response(null, { status: 304, headers: { ...SECURITY_HEADERS, ...headers } });
-    const pieces = piecesOf(name, digest, desired(name));
+    // What changes while it is sent leads to another digest, which the next heartbeat is told.
+    const pieces = piecesOf(name, digest, pagesOf(store.holds, name));
     const first = pieces.next();
     const rest = pieces.next();
     if (first.done || rest.done) return raw(first.value ?? '', 200, headers);
@@ -127,15 +119,17 @@ function urlOf(address: Address): string {
 }
 
 /** One piece, or at least two. */
-function* piecesOf(actuator: string, digest: string, holds: Iterable<Hold>): Generator<string, undefined> {
+function* piecesOf(actuator: string, digest: string, pages: Iterable<readonly Hold[]>): Generator<string, undefined> {
   let piece = `{"actuator":${JSON.stringify(actuator)},"digest":${JSON.stringify(digest)},"holds":[`;
   let separator = '';
-  for (const hold of holds) {
-    piece += separator + JSON.stringify(desiredView(hold));
-    separator = ',';
-    if (piece.length < MAX_PIECE_LENGTH) continue;
-    yield piece;
-    piece = '';
+  for (const page of pages) {
+    for (const hold of page) {
+      piece += separator + JSON.stringify(desiredView(hold));
+      separator = ',';
+      if (piece.length < MAX_PIECE_LENGTH) continue;
+      yield piece;
+      piece = '';
+    }
   }
   yield `${piece}]}`;
 }

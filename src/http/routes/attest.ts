@@ -1,7 +1,7 @@
 // POST /api/v1/incidents/{id}/attest: the evidence that a host is what it should be again, bound to the containment that it lets go.
 
 import { z } from 'zod';
-import type { Evidence } from '../../incident/report.ts';
+import { Evidence } from '../../incident/report.ts';
 import { optional, parseShape, text } from '../../input/shape.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import { askedOfVersion } from '../asking.ts';
@@ -13,7 +13,7 @@ import { ID } from './incidents.ts';
 const AttestBody = z.strictObject({
   /** What the evidence was made for: the incident shows it under `release`. */
   binding: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
-  evidence: z.custom<Evidence>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object'),
+  evidence: Evidence,
   note: optional(text(4096)),
 });
 

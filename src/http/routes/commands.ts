@@ -5,7 +5,7 @@ import { RecorderError } from '../../errors.ts';
 import { COMMAND_STATUSES, type Command, RESULT_STATUSES } from '../../incident/command.ts';
 import { HOLD_ID } from '../../incident/hold.ts';
 import type { Delivery } from '../../delivery/delivery.ts';
-import type { Evidence } from '../../incident/report.ts';
+import { Evidence } from '../../incident/report.ts';
 import { commandView } from '../../incident/view.ts';
 import { optional, parseShape, text } from '../../input/shape.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
@@ -23,8 +23,7 @@ const COMMAND = ':id{CMD-[0-9a-f]{12}}';
 /** Incidents that are shown by name. */
 const MAX_IDS = 100;
 
-const evidence = z.custom<Evidence>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object');
-const ResultBody = z.strictObject({ status: z.enum(RESULT_STATUSES), evidence: optional(evidence), error: optional(text(1024)) });
+const ResultBody = z.strictObject({ status: z.enum(RESULT_STATUSES), evidence: optional(Evidence), error: optional(text(1024)) });
 const RetryBody = z.strictObject({ note: optional(text(4096)) });
 
 export interface CommandParts {

@@ -18,15 +18,13 @@ export interface FetchingParts {
   policy: () => Policy;
   refusals: Pick<Refusals, 'denied'>;
   waiting: WaitingRoom;
-  delivery: Pick<Delivery, 'view'>;
-  /** A command as it is sent to those who are sent theirs: the `data` of the standard dialect. */
-  toldTo: (command: Command, attempt: number) => unknown;
+  delivery: Pick<Delivery, 'view' | 'told'>;
 }
 
 /** Commands in one answer. */
 const MAX_COMMANDS = 100;
 
-export function fetchingRoutes({ store, policy, refusals, waiting, delivery, toldTo }: FetchingParts): Route[] {
+export function fetchingRoutes({ store, policy, refusals, waiting, delivery }: FetchingParts): Route[] {
   async function fetchCommands(call: KnownCall): Promise<Response> {
     const parameters = parametersOf(call.url, ['after', 'wait']);
     const after = wholeNumber(parameters, 'after', 0, Number.MAX_SAFE_INTEGER) ?? 0;
@@ -40,7 +38,7 @@ export function fetchingRoutes({ store, policy, refusals, waiting, delivery, tol
         return found.length > 0 || Infinity;
       },
     });
-    const commands = found.map((command) => toldTo(command, (delivery.view(command.id)?.attempts ?? command.attempts) + 1));
+    const commands = found.map((command) => delivery.told(command, (delivery.view(command.id)?.attempts ?? command.attempts) + 1));
     // What must not be done yet is open later, and must not be behind where the client goes on.
     const held = store.commands.heldBack(name, after);
     return json({ commands, after: Math.min(found.at(-1)?.seq ?? after, (held ?? Infinity) - 1) });

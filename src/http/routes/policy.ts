@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { RecorderError } from '../../errors.ts';
 import { type Report, parseReport } from '../../incident/report.ts';
+import { isObject } from '../../input/bounds.ts';
 import { optional, parseShape } from '../../input/shape.ts';
 import { isStorable } from '../../input/text.ts';
 import { explain } from '../../policy/explain.ts';
@@ -94,19 +95,13 @@ export function policyRoutes({ store, policy, actuators }: PolicyRouteParts): Ro
  */
 function parseLarge<T extends z.ZodObject>(schema: T, bytes: Buffer): { value: z.infer<T>; text: string | null; report: unknown } {
   const body = parseJson(bytes);
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    return { value: parseShape(schema, body, 'invalid_request'), text: null, report: null };
-  }
-  const { policy = null, report = null } = body as { policy?: unknown; report?: unknown };
+  if (!isObject(body)) return { value: parseShape(schema, body, 'invalid_request'), text: null, report: null };
+  const { policy = null, report = null } = body;
   const isText = typeof policy === 'string';
-  const light = { ...body, ...(isText && { policy: '' }), ...(isPlain(report) && { report: {} }) };
+  const light = { ...body, ...(isText && { policy: '' }), ...(isObject(report) && { report: {} }) };
   const value = parseShape(schema, light, 'invalid_request');
   if (isText && !isStorable(policy)) throw refusal('/policy', 'holds NUL or a lone surrogate, which no file can hold');
   return { value, text: isText ? policy : null, report };
-}
-
-function isPlain(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function refusal(pointer: string, detail: string): RecorderError {

@@ -39,8 +39,10 @@ async function open(first: readonly Command[] = [], { max = 8, maxEach = 4 } = {
           },
         },
       },
-      delivery: { view: (id) => (id === commandId(9) ? { attempts: 2, last_error: null, next_attempt_at: null } : null) },
-      toldTo: ({ id, seq }, attempt) => ({ command_id: id, seq, attempt }),
+      delivery: {
+        view: (id) => (id === commandId(9) ? { attempts: 2, last_error: null, next_attempt_at: null } : null),
+        told: ({ id, seq }, attempt) => ({ command_id: id, seq, attempt }),
+      },
     }),
   );
   return {
