@@ -18,6 +18,7 @@ export const ENVIRONMENT = {
   SERVICE_TOKEN_PATH: ({ TOKENS_PATH }: Env) => (TOKENS_PATH ? '' : '/run/secure-ai/service-token'),
   TOKENS_PATH: '',
   SECRETS_DIR: ({ CREDENTIALS_DIRECTORY }: Env) => CREDENTIALS_DIRECTORY ?? '',
+  SECRETS_PREFIX: '',
   AGENT_SOCKET: '',
   AGENT_URL: '',
   AIRLOCK_URL: '',
@@ -38,6 +39,11 @@ export const ENVIRONMENT = {
   STORE_MAX_BYTES: '2147483648',
   STORE_RESERVE_BYTES: '67108864',
   LOG_LEVEL: 'info',
+  // Of systemd and of the launcher.
+  LISTEN_FDS: '',
+  WATCHDOG_USEC: '',
+  NOTIFY_FD: '',
+  CONNECT_PORTS: '',
 } as const satisfies Record<string, string | ((env: Env) => string)>;
 
 type Env = Partial<Record<string, string>>;
@@ -72,6 +78,7 @@ const Environment = z.object({
   SERVICE_TOKEN_PATH: optionalPath,
   TOKENS_PATH: optionalPath,
   SECRETS_DIR: optionalPath,
+  SECRETS_PREFIX: z.string().regex(/^[A-Za-z0-9._-]{0,64}$/, 'must be letters, digits and . _ - (at most 64)'),
   // Each is checked by what makes actuators of them.
   AGENT_SOCKET: z.string(),
   AGENT_URL: z.string(),
@@ -113,7 +120,27 @@ const Environment = z.object({
     .regex(/^(0|[1-9]\d{5,11})$/, 'must be 0 or a number of bytes, at least 100000')
     .transform(Number),
   LOG_LEVEL: z.enum(LEVELS),
+  /** The socket that is listened on, instead of BIND_ADDR. */
+  LISTEN_FDS: z
+    .enum(['', '0', '1'], 'is more than one: the recorder listens on one socket')
+    .transform((sockets) => (sockets === '1' ? FIRST_HANDED : null)),
+  /** In milliseconds: how long systemd waits for a sign of life. */
+  WATCHDOG_USEC: z
+    .string()
+    .regex(/^\d{0,15}$/, 'must be a number of microseconds')
+    .transform((usec) => (Number(usec) > 0 ? Number(usec) / 1000 : null)),
+  NOTIFY_FD: z
+    .string()
+    .regex(/^\d{0,4}$/, 'must be a file descriptor')
+    .transform((fd) => (fd === '' ? null : Number(fd))),
+  CONNECT_PORTS: z
+    .string()
+    .regex(/^(|none|\d{1,5}(,\d{1,5})*)$/, 'must be ports with commas between them, or none')
+    .transform((ports) => (ports === '' ? null : ports === 'none' ? [] : ports.split(',').map(Number))),
 } satisfies Record<Name, z.ZodType>);
+
+/** sd_listen_fds(3) */
+const FIRST_HANDED = 3;
 
 export type Config = z.infer<typeof Environment>;
 

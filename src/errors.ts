@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'request_timeout'
   | 'state_conflict'
+  | 'restart_required'
   | 'precondition_failed'
   | 'body_too_large'
   | 'unsupported_media_type'

@@ -3,19 +3,19 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createLimiter } from './access/rate.ts';
-import { type Config, isLoopback } from './config.ts';
+import type { Config } from './config.ts';
 import { ask } from './delivery/ask.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { type Notices, createNotices } from './delivery/notices.ts';
 import { createApp } from './http/app.ts';
 import { createDoors } from './http/doors.ts';
 import { createPace } from './http/pace.ts';
-import { drain, hostsOf, listen } from './http/listening.ts';
+import { type Place, drain, hostsOf, isLocal, listen, urlOf } from './http/listening.ts';
 import { createHttpServer } from './http/server.ts';
 import type { Command } from './incident/command.ts';
 import type { Log } from './log.ts';
 import { createEvidence } from './observers/evidence.ts';
-import { createHealth } from './observers/health.ts';
+import { type HealthReport, createHealth } from './observers/health.ts';
 import { actuatorsOfEnvironment } from './policy/environment.ts';
 import type { Policy } from './policy/policy.ts';
 import type { Secrets } from './policy/secrets.ts';
@@ -37,8 +37,9 @@ import { SOFTWARE } from './version.ts';
 
 export interface House {
   /** Where it listens. */
-  readonly host: string;
-  readonly port: number;
+  readonly place: Place;
+  /** How it is doing, as /health tells it. */
+  health(): HealthReport;
   /** Reads policy and tokens again. @throws RecorderError "invalid_configuration"; then what was in force stays */
   reload(): Promise<void>;
   /** Stops accepting, answers what was accepted, records the end and closes everything. */
@@ -70,8 +71,10 @@ export async function openHouse({
   // What is judged by: refused whole when it is not good, before anything is opened.
   const actuators = actuatorsOfEnvironment(config);
   const paths = {
-    ...{ policy: config.CONTAINMENT_POLICY_PATH, secrets: config.SECRETS_DIR, actuators },
+    ...{ policy: config.CONTAINMENT_POLICY_PATH, actuators },
+    secrets: { dir: config.SECRETS_DIR, prefix: config.SECRETS_PREFIX },
     tokens: { tokens: config.TOKENS_PATH, service: config.SERVICE_TOKEN_PATH },
+    open: config.CONNECT_PORTS,
   };
   const loaded = loadAtStart(paths);
   const { policy, tokens } = loaded;
@@ -143,27 +146,28 @@ export async function openHouse({
 
   // The door.
   let draining = false;
-  let hosts: ReadonlySet<string> = new Set();
+  let place: Place = config.BIND_ADDR;
   const isDraining = () => draining;
   const pace = createPace(createLimiter(monotonic), refusals);
+  const health = createHealth({ store, queue, ledger, delivery, notices, isDraining });
   const doors = createDoors({
-    ...{ store, queue, recorder, delivery, ledger, configuration, refusals, bell, pace, actuators, config, log },
-    health: createHealth({ store, queue, ledger, delivery, notices, isDraining }),
+    ...{ store, queue, recorder, delivery, ledger, configuration, refusals, bell, pace, actuators, config, health, log },
     evidence: createEvidence({ store, checkpoints: ledger.checkpoints, key }),
   });
   const app = createApp({
     ...{ log, pace, refusals, routes: doors.routes, keyring: () => configuration.keyring },
-    readsClosed: config.REQUIRE_READ_TOKEN || !isLoopback(config.BIND_ADDR.host),
+    readsClosed: () => config.REQUIRE_READ_TOKEN || !isLocal(place),
   });
+  let hosts: ReadonlySet<string> = new Set();
   const server = createHttpServer({ app, hosts: () => hosts, isDraining });
-  const { host, port } = await listen(server, config);
-  hosts = hostsOf(config, port);
-  log.info('listening', { address: `http://${host}:${port}`, policy: policy.from, policy_sha256: policy.sha256, key: key.verifierKey });
+  place = await listen(server, config);
+  hosts = hostsOf(config, place);
+  log.info('listening', { address: urlOf(place), policy: policy.from, policy_sha256: policy.sha256, key: key.verifierKey });
 
   const rooms = opened.move();
   return {
-    host,
-    port,
+    place,
+    health: health.report,
     reload: async () => void (await configuration.reload(OURSELVES, null)),
     async close(reason) {
       draining = true;

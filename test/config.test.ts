@@ -16,6 +16,7 @@ describe('without any variable', () => {
       BIND_ADDR: { host: '127.0.0.1', port: 8515 },
       CONTAINMENT_POLICY_PATH: '/etc/secure-ai/policy/incident-containment.yaml',
       SECRETS_DIR: null,
+      SECRETS_PREFIX: '',
       AGENT_SOCKET: '',
       AGENT_URL: '',
       AIRLOCK_URL: '',
@@ -37,6 +38,10 @@ describe('without any variable', () => {
       STORE_MAX_BYTES: 2 * 2 ** 30,
       STORE_RESERVE_BYTES: 64 * 2 ** 20,
       LOG_LEVEL: 'info',
+      LISTEN_FDS: null,
+      WATCHDOG_USEC: null,
+      NOTIFY_FD: null,
+      CONNECT_PORTS: null,
     });
   });
 

@@ -25,7 +25,7 @@ export async function drill({ actuator: only, json }: DrillOptions): Promise<num
   const config = readConfig(process.env);
   const fallback = actuatorsOfEnvironment(config);
   const policy = loadPolicy(config.CONTAINMENT_POLICY_PATH, fallback) ?? builtInPolicy(fallback);
-  const secrets = loadSecrets(policy, config.SECRETS_DIR);
+  const secrets = loadSecrets(policy, { dir: config.SECRETS_DIR, prefix: config.SECRETS_PREFIX });
   const chosen = chosenOf(policy, only);
   if (process.stderr.isTTY && chosen.length > 0) printError(`asking ${chosen.map(({ name }) => name).join(', ')} …`);
   const drilled = await Promise.all(chosen.map(async (actuator) => drillOf(actuator, secrets)));

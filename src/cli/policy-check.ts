@@ -19,7 +19,7 @@ export function checkPolicy(file: string, { secrets, json }: CheckOptions): numb
   const actuators = actuatorsOfEnvironment(process.env);
   try {
     const policy = policyGiven(file, actuators);
-    if (secrets !== undefined) loadSecrets(policy, secrets);
+    if (secrets !== undefined) loadSecrets(policy, { dir: secrets, prefix: '' });
     const opened = isNamingSecrets(policy) ? secrets !== undefined : null;
     if (json) print(JSON.stringify({ ok: true, file, ...summaryOf(policy), secrets_opened: opened }));
     else tell(policy, file, opened).forEach(print);

@@ -73,7 +73,7 @@ export interface GuardParts {
   pace: Pace;
   refusals: Pick<Refusals, 'denied'>;
   /** True when reads need a token. */
-  readsClosed: boolean;
+  readsClosed: () => boolean;
 }
 
 export type Guarded = (c: Context<Env>) => Response | Promise<Response>;
@@ -103,7 +103,7 @@ export function createGuard({ keyring, pace, refusals, readsClosed }: GuardParts
 
   function isOpen({ for: right, openBut }: ReadRoute, url: string): boolean {
     if (right === 'anyone') return true;
-    if (openBut === undefined || readsClosed) return false;
+    if (openBut === undefined || readsClosed()) return false;
     const parameters = queryOf(url);
     return !openBut.some((name) => parameters.has(name));
   }

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Config } from '../config.ts';
+import { type Config, isLoopback } from '../config.ts';
 import type { HttpServer } from './server.ts';
 
 /** How long accepted requests have to be finished; systemd's patience is longer. */
@@ -11,16 +11,39 @@ const DRAIN_MS = 8_000;
 /** How long a connection may then go on without a whole request: whoever only holds one must not hold up the end. */
 const SILENT_MS = 1_000;
 
-export async function listen(server: Server, { BIND_ADDR: { host, port } }: Config): Promise<{ host: string; port: number }> {
-  server.listen({ host: host.replaceAll(/^\[|\]$/g, ''), port });
+/** Where a server listens: an address and a port, or (no port) a unix socket. */
+export interface Place {
+  readonly host: string;
+  readonly port: number | null;
+}
+
+/** True when only this machine can connect. */
+export function isLocal({ host, port }: Place): boolean {
+  return port === null || isLoopback(host);
+}
+
+export function urlOf({ host, port }: Place): string {
+  return port === null ? `a ${host} socket` : `http://${host}:${port}`;
+}
+
+/** On the socket that systemd hands over, if it does, else on BIND_ADDR. */
+export async function listen(server: Server, { BIND_ADDR, LISTEN_FDS }: Pick<Config, 'BIND_ADDR' | 'LISTEN_FDS'>): Promise<Place> {
+  const { host, port } = BIND_ADDR;
+  server.listen(LISTEN_FDS === null ? { host: host.replaceAll(/^\[|\]$/g, ''), port } : { fd: LISTEN_FDS });
   await once(server, 'listening');
-  return { host, port: (server.address() as AddressInfo).port };
+  const bound = server.address();
+  if (LISTEN_FDS === null) return { host, port: (bound as AddressInfo).port };
+  if (typeof bound !== 'object' || bound === null) return { host: 'unix', port: null };
+  return { host: bound.family === 'IPv6' ? `[${bound.address}]` : bound.address, port: bound.port };
 }
 
 /** Names under which a browser or a client may call us: with our port, and without. */
-export function hostsOf({ BIND_ADDR: { host }, ALLOWED_HOSTS }: Config, port: number): ReadonlySet<string> {
-  const names = [host.toLowerCase(), '127.0.0.1', 'localhost', '[::1]', ...ALLOWED_HOSTS];
-  return new Set(names.flatMap((name) => [name, `${name}:${port}`]));
+export function hostsOf(
+  { BIND_ADDR: { host }, ALLOWED_HOSTS }: Pick<Config, 'BIND_ADDR' | 'ALLOWED_HOSTS'>,
+  place: Place,
+): ReadonlySet<string> {
+  const names = [host.toLowerCase(), place.host.toLowerCase(), '127.0.0.1', 'localhost', '[::1]', ...ALLOWED_HOSTS];
+  return new Set(names.flatMap((name) => [name, ...(place.port === null ? [] : [`${name}:${place.port}`])]));
 }
 
 /** Lets what was accepted be answered, closes each connection as it falls idle, and cuts off what is not done in time. */

@@ -63,6 +63,12 @@ export const PROBLEMS: Record<ErrorCode, Problem> = {
     title: 'The state does not allow this',
     meaning: '`state` is where it stands and `allowed` which steps that allows; `missing` is what must be shown before it is let go.',
   },
+  restart_required: {
+    status: 409,
+    title: 'A restart is needed',
+    meaning:
+      'What was to be put in force needs a port that the sandbox of this run keeps closed. What was in force stays; restart the service.',
+  },
   precondition_failed: {
     status: 412,
     title: 'Changed since',

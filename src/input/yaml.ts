@@ -1,16 +1,15 @@
 // One YAML document read as data, so strictly that every fault has its line and column.
 
-import { type Document, Lexer, LineCounter, type Node, type YAMLMap, isAlias, isMap, isScalar, parseDocument, visit } from 'yaml';
+import { type Document, LineCounter, type Node, isMap, isScalar } from 'yaml';
 import type { z } from 'zod';
 import { type Fault, RecorderError } from '../errors.ts';
 import { escapePointer } from './bounds.ts';
 import { explain } from './shape.ts';
 import { didYouMean } from './text.ts';
+import { parseYaml } from './yaml-document.ts';
 
 type Path = readonly (string | number)[];
 
-/** Words, marks, spaces and line ends: more than a policy needs, and few enough that reading them neither fills a small heap nor blocks for long. */
-const MAX_TOKENS = 30_000;
 const MAX_FAULTS = 20;
 
 export interface YamlFile<T> {
@@ -48,7 +47,7 @@ export function readYaml<T>({ name, text, schema, keys }: YamlParts<T>): YamlFil
     return { pointer, detail, line: Math.max(line, 1), column: Math.max(col, 1) };
   };
 
-  const doc = parse(text, lines, (offset, detail) => refuse([at(offset, '', detail)]));
+  const doc = parseYaml(text, lines, (offset, detail) => refuse([at(offset, '', detail)]));
   const place = (path: Path, detail: string) =>
     at(offsetOf(doc, path), path.map((step) => `/${escapePointer(String(step))}`).join(''), detail);
 
@@ -62,51 +61,6 @@ export function readYaml<T>({ name, text, schema, keys }: YamlParts<T>): YamlFil
     lineOf: (path) => place(path, '').line ?? 1,
     refusal: (path, detail) => refuse([place(path, detail)]),
   };
-}
-
-type Refusal = (offset: number, detail: string) => RecorderError;
-
-function parse(text: string, lines: LineCounter, refusal: Refusal): Document.Parsed {
-  if (countTokens(text) > MAX_TOKENS) throw refusal(0, `holds more than ${MAX_TOKENS} words and marks`);
-  let doc: Document.Parsed;
-  try {
-    // Keys that stand twice are looked for below: the parser compares each with each.
-    doc = parseDocument(text, { lineCounter: lines, strict: true, uniqueKeys: false, merge: false, prettyErrors: false, stringKeys: true });
-  } catch (error) {
-    if (error instanceof RangeError) throw refusal(0, 'is nested too deeply');
-    throw error;
-  }
-  const [fault] = [...doc.errors, ...doc.warnings];
-  if (fault) throw refusal(fault.pos[0], fault.message.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200));
-  visit(doc, {
-    Node(_, node) {
-      const offset = node.range?.[0] ?? 0;
-      if (isAlias(node) || node.anchor !== undefined) throw refusal(offset, 'uses an anchor or alias; write the value out');
-      if (node.tag !== undefined) throw refusal(offset, 'uses a tag; write plain data');
-      if (isMap(node)) checkKeys(node, refusal);
-    },
-  });
-  if (doc.contents === null) throw refusal(0, 'is empty');
-  return doc;
-}
-
-/** Counts up to the first token too many, without keeping any. */
-function countTokens(text: string): number {
-  return new Lexer()
-    .lex(text)
-    .take(MAX_TOKENS + 1)
-    .reduce((count) => count + 1, 0);
-}
-
-function checkKeys(map: YAMLMap, refusal: Refusal): void {
-  const seen = new Set<unknown>();
-  for (const { key } of map.items) {
-    if (!isScalar(key)) continue;
-    const offset = key.range?.[0] ?? 0;
-    if (seen.has(key.value)) throw refusal(offset, 'has a key that stands a second time');
-    if (key.value === '__proto__') throw refusal(offset, 'has a key "__proto__", which is never taken');
-    seen.add(key.value);
-  }
 }
 
 /** Where the key at a path begins, or its nearest parent that is there. */

@@ -8,7 +8,7 @@ import type { Queue } from '../recorder/queue.ts';
 import { isOurs } from '../incident/actions.ts';
 import type { Store } from '../store/store.ts';
 
-interface HealthReport {
+export interface HealthReport {
   readonly status: 'ok' | 'degraded' | 'critical';
   readonly open_incidents: number;
   readonly total_incidents: number;

@@ -5,12 +5,10 @@ import { readSmallFile } from '../input/file.ts';
 import { type YamlFile, readYaml } from '../input/yaml.ts';
 import { CLASSES, type Severity } from '../incident/vocabulary.ts';
 import { actuatorsOf, refuseMismatches } from './actuators.ts';
-import type { Actuator, Policy } from './policy.ts';
+import { type Actuator, MAX_POLICY_BYTES, type Policy } from './policy.ts';
 import { protectionsIn } from './protections.ts';
 import { ruleOf } from './rules.ts';
 import { POLICY_KEYS, PolicyFile } from './schema.ts';
-
-const MAX_POLICY_BYTES = 256 * 1024;
 
 /**
  * The policy in a file, or null when there is no such file.

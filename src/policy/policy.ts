@@ -5,6 +5,9 @@ import type { Params } from '../incident/command.ts';
 import type { Gate } from '../incident/incident.ts';
 import type { Severity } from '../incident/vocabulary.ts';
 
+/** Of a policy file. */
+export const MAX_POLICY_BYTES = 256 * 1024;
+
 /** Live holds of a rule for one source, where it does not say otherwise, and of a rule that has left the policy. */
 export const DEFAULT_MAX_HOLDS = 100;
 

@@ -12,6 +12,14 @@ export interface Secrets {
   token(file: string): string | null;
 }
 
+/** Where secrets lie. */
+export interface SecretsPlace {
+  /** SECRETS_DIR; null = unset. */
+  readonly dir: string | null;
+  /** What stands before their names there: systemd calls the credentials of a folder `<id>_<file>`. */
+  readonly prefix: string;
+}
+
 const MAX_FILE_BYTES = 4096;
 /** Of the Standard Webhooks specification: 24 to 64 bytes. */
 const [MIN_KEY_BYTES, MAX_KEY_BYTES, MAX_KEYS] = [24, 64, 2];
@@ -19,10 +27,9 @@ const PREFIX = 'whsec_';
 
 /**
  * Reads every secret that the policy names, or none.
- * @param dir SECRETS_DIR; null = unset
  * @throws RecorderError "invalid_configuration" for one that is named and is missing, readable by everyone or malformed
  */
-export function loadSecrets(policy: Policy, dir: string | null): Secrets {
+export function loadSecrets(policy: Policy, place: SecretsPlace): Secrets {
   const actuators = [...policy.actuators.values()];
   const signing = named([...actuators, ...policy.webhooks].map(({ secret }) => secret));
   const bearing = named(actuators.map(({ token }) => token));
@@ -30,11 +37,11 @@ export function loadSecrets(policy: Policy, dir: string | null): Secrets {
   const both = signing.find((file) => bearing.includes(file));
   if (both !== undefined) throw refusal(both, 'is named as a secret and as a token: a key that signs is never sent');
 
-  const keys = new Map(signing.map((file) => [file, keysIn(pathOf(dir, file), mustRead(dir, file).text)]));
+  const keys = new Map(signing.map((file) => [file, keysIn(pathOf(place, file), mustRead(place, file).text)]));
   const tokens = new Map(
     bearing.map((file) => {
-      const read = required.has(file) ? mustRead(dir, file) : readSecret(dir, file);
-      return [file, read && tokenIn(pathOf(dir, file), read.text)];
+      const read = required.has(file) ? mustRead(place, file) : readSecret(place, file);
+      return [file, read && tokenIn(pathOf(place, file), read.text)];
     }),
   );
   return { keys: (file) => keys.get(file) ?? [], token: (file) => tokens.get(file) ?? null };
@@ -44,22 +51,22 @@ function named(files: readonly (string | null)[]): string[] {
   return [...new Set(files.filter((file) => file !== null))];
 }
 
-function pathOf(dir: string | null, file: string): string {
-  return join(dir ?? '', file);
+function pathOf({ dir, prefix }: SecretsPlace, file: string): string {
+  return join(dir ?? '', `${prefix}${file}`);
 }
 
-function readSecret(dir: string | null, file: string): SmallFile | null {
-  if (dir === null) return null;
-  const path = pathOf(dir, file);
+function readSecret(place: SecretsPlace, file: string): SmallFile | null {
+  if (place.dir === null) return null;
+  const path = pathOf(place, file);
   const read = readSmallFile(path, MAX_FILE_BYTES);
   if (read) refuseWorldReadable(path, read);
   return read;
 }
 
-function mustRead(dir: string | null, file: string): SmallFile {
-  if (dir === null) throw refusal(file, 'is named by the policy, and SECRETS_DIR is not set');
-  const read = readSecret(dir, file);
-  if (!read) throw refusal(pathOf(dir, file), 'there is no such file, and the policy names it');
+function mustRead(place: SecretsPlace, file: string): SmallFile {
+  if (place.dir === null) throw refusal(file, 'is named by the policy, and SECRETS_DIR is not set');
+  const read = readSecret(place, file);
+  if (!read) throw refusal(pathOf(place, file), 'there is no such file, and the policy names it');
   return read;
 }
 

@@ -9,17 +9,19 @@ import type { Receipt } from '../incident/incident.ts';
 import { builtInPolicy } from '../policy/built-in.ts';
 import { loadPolicy } from '../policy/load.ts';
 import type { Actuator, Policy } from '../policy/policy.ts';
-import { type Secrets, loadSecrets } from '../policy/secrets.ts';
+import { refuseClosedPorts } from '../policy/ports.ts';
+import { type Secrets, type SecretsPlace, loadSecrets } from '../policy/secrets.ts';
 import type { Caller } from './caller.ts';
 import type { Recorder } from './recorder.ts';
 
 export interface ConfigurationPaths {
   readonly policy: string;
   readonly tokens: TokenPaths;
-  /** The folder of the secrets that a policy names; null = there is none. */
-  readonly secrets: string | null;
+  readonly secrets: SecretsPlace;
   /** Those that the environment names, for a policy that names none. */
   readonly actuators: readonly Actuator[];
+  /** Ports that the sandbox lets through; null = it keeps none away. */
+  readonly open: readonly number[] | null;
 }
 
 /** What is read at start, and again at each reload. */
@@ -29,9 +31,13 @@ interface Loaded {
   readonly secrets: Secrets;
 }
 
-/** At start a missing policy file means the built-in table. @throws RecorderError "invalid_configuration" for a bad file */
-export function loadAtStart({ policy: path, tokens, secrets, actuators }: ConfigurationPaths): Loaded {
+/**
+ * At start a missing policy file means the built-in table.
+ * @throws RecorderError "invalid_configuration" for a bad file; "restart_required" when it was changed after the launcher had read it
+ */
+export function loadAtStart({ policy: path, tokens, secrets, actuators, open }: ConfigurationPaths): Loaded {
   const policy = loadPolicy(path, actuators) ?? builtInPolicy(actuators);
+  refuseClosedPorts(policy, open);
   return { policy, tokens: loadTokens(tokens), secrets: loadSecrets(policy, secrets) };
 }
 
@@ -40,7 +46,7 @@ export interface Configuration {
   readonly secrets: Secrets;
   /**
    * Reads all of it again. Resolves with the receipt when they are in force (null: this very request had done it before).
-   * @throws RecorderError "invalid_configuration"; then nothing has changed
+   * @throws RecorderError "invalid_configuration", "restart_required"; then nothing has changed
    */
   reload(caller: Caller, mark: RequestMark | null): Promise<Receipt | null>;
 }
@@ -66,6 +72,7 @@ export function createConfiguration({ paths, loaded, recorder, onAdopted }: Conf
     async reload(caller, mark) {
       const policy = loadPolicy(paths.policy, paths.actuators);
       if (!policy) throw new RecorderError('invalid_configuration', `${paths.policy}: there is no such file; the policy in force stays`);
+      refuseClosedPorts(policy, paths.open);
       const fresh = loadTokens(paths.tokens);
       const opened = loadSecrets(policy, paths.secrets);
       const receipt = await recorder.adopt(policy, fresh, caller, mark);

@@ -145,7 +145,7 @@ describe('a fault of our own', () => {
       keyring: () => createKeyring([]),
       pace: () => {},
       refusals: { denied: () => {} },
-      readsClosed: false,
+      readsClosed: () => false,
       routes: [
         {
           method: 'GET',

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { actuatorsOfEnvironment } from '../../src/policy/environment.ts';
 import { parsePolicy } from '../../src/policy/load.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { loadSecrets } from '../../src/policy/secrets.ts';
+import { type SecretsPlace, loadSecrets } from '../../src/policy/secrets.ts';
 import { openFolder } from '../support/folder.ts';
 import { policyOf } from '../support/policies.ts';
 import { refusalOf } from '../support/refusal.ts';
@@ -18,11 +18,13 @@ const tokened = (token = 'a.token') => policyOf(`rules: {}\nactuators: {a: {acti
 const key = (bytes: number, fill = 7) => Buffer.alloc(bytes, fill);
 const whsec = (bytes: Buffer) => `whsec_${bytes.toString('base64')}`;
 
+const at = (dir: string | null, prefix = ''): SecretsPlace => ({ dir, prefix });
+
 /** The policy's secrets with these files, each only its owner's to read. */
 function load(policy: Policy, files: Record<string, string>, mode = 0o600) {
   using folder = openFolder();
   for (const [name, text] of Object.entries(files)) chmodSync(folder.file(name, text), mode);
-  return loadSecrets(policy, folder.path);
+  return loadSecrets(policy, at(folder.path));
 }
 const refuse = (policy: Policy, files: Record<string, string>, mode = 0o600) => {
   const { code, message } = refusalOf(() => load(policy, files, mode));
@@ -123,8 +125,8 @@ describe('a file', () => {
   it('that is named must be there, and so must be its folder', () => {
     expect(refuse(keyed(), {})).toBe('a.key: there is no such file, and the policy names it');
     expect(refuse(tokened(), {})).toBe('a.token: there is no such file, and the policy names it');
-    expect(refusalOf(() => loadSecrets(keyed(), null)).message).toBe('a.key: is named by the policy, and SECRETS_DIR is not set');
-    expect(refusalOf(() => loadSecrets(tokened(), '/nowhere')).message).toBe(
+    expect(refusalOf(() => loadSecrets(keyed(), at(null))).message).toBe('a.key: is named by the policy, and SECRETS_DIR is not set');
+    expect(refusalOf(() => loadSecrets(tokened(), at('/nowhere'))).message).toBe(
       '/nowhere/a.token: there is no such file, and the policy names it',
     );
   });
@@ -138,10 +140,10 @@ describe('a file', () => {
   it('that is a folder is refused, and one behind a link is read, as systemd makes them', () => {
     using folder = openFolder();
     mkdirSync(join(folder.path, 'a.key'));
-    expect(refusalOf(() => loadSecrets(keyed(), folder.path)).message).toContain('a.key: is not a regular file');
+    expect(refusalOf(() => loadSecrets(keyed(), at(folder.path))).message).toContain('a.key: is not a regular file');
     chmodSync(folder.file('real', 'x'), 0o400);
     symlinkSync('real', join(folder.path, 'a.token'));
-    expect(loadSecrets(tokened(), folder.path).token('a.token')).toBe('x');
+    expect(loadSecrets(tokened(), at(folder.path)).token('a.token')).toBe('x');
   });
 
   it('is not both a secret and a token', () => {
@@ -150,13 +152,13 @@ describe('a file', () => {
   });
 
   it('that nobody names is not asked for', () => {
-    const none = loadSecrets(policyOf('rules: {}'), null);
+    const none = loadSecrets(policyOf('rules: {}'), at(null));
     expect([none.keys('a.key'), none.token('a.token')]).toEqual([[], null]);
   });
 
   it('of an actuator of the environment need not be there, but must be good when it is', () => {
     const policy = parsePolicy('p.yaml', 'version: 1\nrules: {}\n', actuatorsOfEnvironment({ AGENT_URL: 'http://127.0.0.1:8476' }));
-    expect(loadSecrets(policy, null).token('agent.token')).toBeNull();
+    expect(loadSecrets(policy, at(null)).token('agent.token')).toBeNull();
     const secrets = load(policy, { 'agent.token': 'x' });
     expect([secrets.token('agent.token'), secrets.token('vault.token')]).toEqual(['x', null]);
     expect(refuse(policy, { 'vault.token': '' })).toBe('vault.token: is empty');
@@ -169,4 +171,14 @@ it('nothing that prints what was read shows a secret', () => {
   const secrets = load(policy, { 'a.key': whsec(key(32)), 'a.token': 'hidden' });
   expect(JSON.stringify(secrets)).toBe('{}');
   expect(JSON.stringify([...policy.actuators.values()])).not.toContain('hidden');
+});
+
+describe('what systemd makes of a folder of credentials', () => {
+  it('is found by the id that stands before each name, and only by that', () => {
+    using folder = openFolder();
+    chmodSync(folder.file('secret_a.token', 'x'), 0o600);
+    expect(loadSecrets(tokened(), at(folder.path, 'secret_')).token('a.token')).toBe('x');
+    expect(refusalOf(() => loadSecrets(tokened(), at(folder.path))).message).toContain('/a.token: there is no such file');
+    expect(refusalOf(() => loadSecrets(tokened(), at(folder.path, 'other_'))).message).toContain('/other_a.token: there is no such file');
+  });
 });

@@ -44,7 +44,14 @@ export async function openDoors(
   const log = createLog({ level: 'debug', journal: false, write: (line) => logged.push(JSON.parse(line)) });
   const refusals = { denied: (reason: string) => void denied.push(reason) };
   const keyring = createKeyring(TOKENS);
-  const app = createApp({ log, refusals, routes: routesOf({ refusals, log }), keyring: () => keyring, pace: () => {}, readsClosed: false });
+  const app = createApp({
+    log,
+    refusals,
+    routes: routesOf({ refusals, log }),
+    keyring: () => keyring,
+    pace: () => {},
+    readsClosed: () => false,
+  });
   const server = createHttpServer({ app, hosts: () => new Set(['127.0.0.1', `127.0.0.1:${port()}`]), isDraining: () => false });
   const port = (): number => (server.address() as AddressInfo).port;
   await once(server.listen(0, '127.0.0.1'), 'listening');

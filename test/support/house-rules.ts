@@ -5,8 +5,8 @@ import type { SourceFile } from './source-tree.ts';
 
 /** From the ground up. A name with a slash is a room, without one a single file. */
 export const FLOORS: readonly (readonly string[])[] = [
-  ['errors.ts', 'log.ts', 'version.ts'],
-  ['audit/', 'input/'],
+  ['errors.ts', 'log.ts', 'version.ts', 'notify.ts'],
+  ['audit/', 'input/', 'sandbox/'],
   ['incident/'],
   ['store/', 'policy/', 'access/'],
   ['recorder/'],
@@ -14,17 +14,27 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['observers/', 'config.ts'],
   ['http/', 'cli/'],
   ['house.ts'],
-  ['main.ts', 'cli.ts'],
+  ['main.ts', 'cli.ts', 'launch.ts'],
 ];
 
 /** What may touch no file, socket, clock, chance or process, and import at run time only what may not either. */
 const PURE = [
   ...['delivery/backoff.ts', 'delivery/breaker.ts', 'delivery/http-status.ts', 'delivery/outcome.ts', 'delivery/notice-event.ts'],
-  ...['input/bounds.ts', 'input/text.ts', 'input/shape.ts', 'audit/record.ts', 'store/migrations.ts'],
+  ...[
+    'sandbox/calls.ts',
+    'sandbox/profile.ts',
+    'sandbox/seccomp.ts',
+    'sandbox/settings.ts',
+    'input/bounds.ts',
+    'input/text.ts',
+    'input/shape.ts',
+    'audit/record.ts',
+    'store/migrations.ts',
+  ],
   ...['access/rate.ts', 'access/roles.ts', 'access/token.ts', 'errors.ts', 'version.ts'],
 ];
 /** What reads the files of a policy. */
-const READS_FILES = new Set(['policy/load.ts', 'policy/secrets.ts']);
+const READS_FILES = new Set(['policy/load.ts', 'policy/named-ports.ts', 'policy/secrets.ts']);
 const isPure = (path: string) =>
   PURE.includes(path) || path.startsWith('incident/') || (path.startsWith('policy/') && !READS_FILES.has(path));
 

@@ -76,7 +76,7 @@ export async function openTestHouse({ policy, tokens, env = {}, now, monotonic }
   };
   const open = async () => openHouse({ config, log, onBroken, ...(now && { now }), ...(monotonic && { monotonic }) });
   let house: House | null = await open();
-  const url = () => `http://127.0.0.1:${house?.port}`;
+  const url = () => `http://127.0.0.1:${house?.place.port}`;
   const close = async () => {
     await house?.close('test');
     house = null;
@@ -89,7 +89,7 @@ export async function openTestHouse({ policy, tokens, env = {}, now, monotonic }
       return url();
     },
     get port() {
-      return house?.port ?? 0;
+      return house?.place.port ?? 0;
     },
     get http() {
       return request(url());

@@ -119,3 +119,31 @@ describe('a reload', () => {
     expect(JSON.stringify(house.logged)).not.toContain('my-secret');
   });
 });
+
+describe('in a sandbox that keeps ports closed', () => {
+  const leadingTo = (port: number) =>
+    `${POLICY}actuators: {agent: {actions: [freeze_agent], push: "http://127.0.0.1:${port}/freeze", dialect: secai}}\n`;
+
+  it('a policy that leads to another port is refused with restart_required, and what was in force stays', async () => {
+    await using house = await openTestHouse({ policy: leadingTo(8490), tokens: ROLE_TOKENS, env: { CONNECT_PORTS: '8490' } });
+    writeFileSync(join(house.dir, 'policy.yaml'), leadingTo(8491));
+    const before = house.records().length;
+    const { body } = await house.post('/api/v1/reload', {}, ROLE_TOKENS.operator.token).expect(409);
+    expect(body).toMatchObject({
+      code: 'restart_required',
+      type: '/problems/restart-required',
+      detail: expect.stringContaining('port 8491'),
+    });
+    expect(house.records()).toHaveLength(before);
+    const { body: actuators } = await house.get('/api/v1/actuators', ROLE_TOKENS.operator.token).expect(200);
+    expect(JSON.stringify(actuators)).toContain(':8490/');
+    writeFileSync(join(house.dir, 'policy.yaml'), `# the same port\n${leadingTo(8490)}`);
+    await house.post('/api/v1/reload', {}, ROLE_TOKENS.operator.token).expect(200);
+  });
+
+  it('the service does not start on one, for the launcher is to read it again', async () => {
+    await expect(openTestHouse({ policy: leadingTo(8491), env: { CONNECT_PORTS: 'none' } })).rejects.toMatchObject({
+      code: 'restart_required',
+    });
+  });
+});
