@@ -181,6 +181,7 @@ install_release() {
     return 0
   fi
   before=
+  [ ! -e "$release" ] || before='one that was installed by hand'
   [ ! -f "$release/VERSION" ] || read -r _ before _ <"$release/VERSION"
   changes "install $version to $release${before:+ in place of $before}" swap_release
 }
@@ -219,10 +220,15 @@ WRAPPER
 clear_shadow() {
   [ -f "$shadow" ] || return 0
   if grep -q "^ExecStart=/usr/lib/$name/node " "$shadow"; then
-    changes "put $shadow aside as $shadow.by-hand: it was installed by hand and runs what is no more" mv "$shadow" "$shadow.by-hand"
+    changes "put $shadow aside as $shadow.by-hand: it was installed by hand and runs what is no more" put_aside
   else
     say "NOTE: $shadow stands before the unit of this release, and was left alone"
   fi
+}
+
+put_aside() {
+  $staged || systemctl disable --quiet "$name.service"
+  mv "$shadow" "$shadow.by-hand"
 }
 
 install_units() {
@@ -344,13 +350,24 @@ started() { # start or restart
   fi
   systemctl "$1" "$name.service" || failed
   waited=0
-  until active "$name.service"; do
-    [ "$waited" -lt 30 ] && [ "$(systemctl is-active "$name.service")" = activating ] || failed
+  until answers; do
+    [ "$waited" -lt 30 ] && systemctl is-active "$name.service" | grep -q '^activ' || failed
     waited=$((waited + 1))
     sleep 1
   done
   rm -f "$restart_wanted"
-  say "$name.service is active"
+  say "$name.service is active, and answers"
+}
+# That it is active says little of a unit that does not tell when it is ready. Any answer will do.
+answers() {
+  active "$name.service" && "$release/bin/node" -e '
+    const fail = () => process.exit(1);
+    require("node:http").get(process.argv[1], () => process.exit(0)).on("error", fail).setTimeout(2000, fail);
+  ' "http://$(address)/health"
+}
+address() {
+  bound=$(systemctl show -p Environment --value "$name.service" | tr ' ' '\n' | sed -n 's/^BIND_ADDR=//p' | tail -n 1)
+  printf '%s' "${bound:-127.0.0.1:8515}"
 }
 failed() {
   say "$name.service did not start. Its last lines:"
@@ -360,13 +377,13 @@ failed() {
 
 tell_how_to_reach() {
   $start && ! $staged && ! $dry || return 0
-  address=$(systemctl show -p Environment --value "$name.service" | tr ' ' '\n' | sed -n 's/^BIND_ADDR=//p' | tail -n 1)
+  where=http://$(address)
   cat <<REACH
 
-Incident Recorder $version on http://${address:-127.0.0.1:8515}, the token is in $token
+Incident Recorder $version on $where, the token is in $token
 
   Report an incident:
-    curl -sS -H "Authorization: Bearer \$(cat $token)" -H 'Content-Type: application/json' -d '{"class":"prompt_injection","source":"my-agent-monitor","description":"An instruction was hidden in a web page"}' 'http://${address:-127.0.0.1:8515}/api/v1/incidents/report'
+    curl -sS -H "Authorization: Bearer \$(cat $token)" -H 'Content-Type: application/json' -d '{"class":"prompt_injection","source":"my-agent-monitor","description":"An instruction was hidden in a web page"}' '$where/api/v1/incidents/report'
   Its log, and its alerts alone:
     journalctl -u $name
     journalctl -u $name -p crit
