@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 // What it depends on: the Node and its V8, the text of each file, where it lies as seen from the cache (so lib/ and cache/ stay beside each
 // other), and those of V8's flags that change code, as --jitless does and a heap's size does not. Neither on the processor nor on the user.
@@ -16,14 +17,17 @@ export async function makeCache(top: string, flags: readonly string[]): Promise<
   const cache = join(top, 'cache');
   const folder = mkdtempSync(join(tmpdir(), 'incident-recorder-cache-'));
   const env = { NODE_COMPILE_CACHE: cache, NODE_COMPILE_CACHE_PORTABLE: '1', ...environmentOf(top, folder) };
-  const run = (...args: string[]) => execFileSync(node, args, { env, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+  const compile = (script: string, ...options: string[]) => {
+    const enable = `require('node:module').enableCompileCache({ directory: ${JSON.stringify(cache)}, portable: true });`;
+    execFileSync(node, [...options, '--eval', `${enable}\n${script}`], { stdio: ['ignore', 'ignore', 'inherit'] });
+  };
   try {
     mkdirSync(cache);
     await serveOnce(node, [...flags, join(lib, 'main.js')], env);
-    if (existsSync(join(lib, 'launch.js'))) compileOnly(node, flags, join(lib, 'launch.js'), env);
-    run(join(lib, 'cli.js'), 'audit', 'verify', env.AUDIT_LOG_PATH);
-    const commands = readdirSync(join(lib, 'cli')).map((file) => `import ${JSON.stringify(join(lib, 'cli', file))};`);
-    run('--input-type=module', '--eval', commands.join('\n'));
+    execFileSync(node, [join(lib, 'cli.js'), 'audit', 'verify', env.AUDIT_LOG_PATH], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    const commands = readdirSync(join(lib, 'cli')).map((file) => `import(${JSON.stringify(join(lib, 'cli', file))});`);
+    compile(commands.join('\n'));
+    if (existsSync(join(lib, 'launch.js'))) compile(loadOnly(join(lib, 'launch.js')), ...flags);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -57,13 +61,8 @@ async function serveOnce(node: string, args: readonly string[], env: NodeJS.Proc
   if (code !== 0) throw new Error(`the service did not run while its compile cache was made (${code}): ${told}`);
 }
 
-/** Compiles a module without running it: it is loaded whole before it turns out that it exports no such thing. */
-function compileOnly(node: string, flags: readonly string[], path: string, env: NodeJS.ProcessEnv): void {
-  const text = `import { nothing } from ${JSON.stringify(path)};`;
-  try {
-    execFileSync(node, [...flags, '--input-type=module', '--eval', text], { env, stdio: 'ignore' });
-  } catch {
-    return;
-  }
-  throw new Error(`${path} was run`);
+/** Has a module compiled and not run: it is loaded whole before it turns out that it exports no such thing, or needs a flag that is not given. */
+function loadOnly(path: string): string {
+  const text = `import { nothing } from ${JSON.stringify(pathToFileURL(path).href)};`;
+  return `import(${JSON.stringify(`data:text/javascript,${text}`)}).then(() => process.exit(1), () => process.exit(0));`;
 }
