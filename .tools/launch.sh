@@ -6,6 +6,7 @@
 #   sh .tools/launch.sh check          types, lint, format, dead code, the floors
 #   sh .tools/launch.sh bench [args]   the measurements in test/bench
 #   sh .tools/launch.sh build          src -> dist
+#   sh .tools/launch.sh release        src, Node and all else that a host needs -> release/*.tar.gz; --out DIR
 #   sh .tools/launch.sh cli <args>     the operator's command, such as `audit verify FILE`
 #   sh .tools/launch.sh run <args>     `node <args>`, with the Node that the service would get, after a build
 #   sh .tools/launch.sh format [args]  rewrites the source files as the formatter wants them
@@ -306,6 +307,7 @@ case $verb in
   check) prepare; check ;;
   bench) prepare_and_build; exec node test/bench/main.ts "$@" ;;
   build) prepare_and_build ;;
+  release) prepare; exec node .tools/release.ts "$@" ;;
   run) prepare_and_build; exec node "$@" ;;
   # Paths that the operator gives are meant from where npm was called.
   cli) prepare_and_build; cd "${INIT_CWD:-$root}"; exec node --max-semi-space-size=2 "$root/dist/cli.js" "$@" ;;

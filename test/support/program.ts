@@ -38,13 +38,17 @@ export interface ProgramOptions {
   dir?: string;
   /** Replaces FLAGS. */
   flags?: string[];
+  /** Of an unpacked release, instead of the Node that runs the tests and dist. */
+  release?: string;
   /** In front of the command, such as strace and its arguments. */
   under?: string[];
 }
 
 /** `await using program = await startProgram()`: it is killed and its folder removed when the test ends. */
-export async function startProgram({ env = {}, dir, flags = FLAGS, under = [] }: ProgramOptions = {}): Promise<Program> {
-  if (!existsSync(PROGRAM)) throw new Error('dist/main.js is missing: run `npm run build` (npm test does)');
+export async function startProgram({ env = {}, dir, flags = FLAGS, release, under = [] }: ProgramOptions = {}): Promise<Program> {
+  const node = release === undefined ? process.execPath : join(release, 'bin/node');
+  const program = release === undefined ? PROGRAM : join(release, 'lib/main.js');
+  if (!existsSync(program)) throw new Error('dist/main.js is missing: run `npm run build` (npm test does)');
   const folder = dir ?? mkdtempSync(join(tmpdir(), 'recorder-'));
   const token = join(folder, 'service-token');
   if (!existsSync(token)) writeSecret(token, SERVICE_TOKEN);
@@ -67,8 +71,7 @@ export async function startProgram({ env = {}, dir, flags = FLAGS, under = [] }:
     return ended;
   };
   const start = async () => {
-    const command = under[0] ?? process.execPath;
-    const rest = [...under.slice(1), ...(under.length > 0 ? [process.execPath] : []), ...flags, PROGRAM];
+    const [command, ...rest] = [...under, node, ...flags, program];
     const started = spawn(command, rest, { env: variables, stdio: ['ignore', 'pipe', 'pipe'], detached: under.length > 0 });
     child = started;
     // Of this start alone: after many reports all of it is long, and to search it takes longer than to start.
