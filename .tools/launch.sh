@@ -3,6 +3,7 @@
 #
 #   sh .tools/launch.sh start [args]   the service, with its data in ./var
 #   sh .tools/launch.sh test [args]    the tests; arguments go to vitest (a file name, -t <words>, --coverage)
+#   sh .tools/launch.sh sandbox [args] the tests of the service in a real systemd; skipped where none can be started
 #   sh .tools/launch.sh check          types, lint, format, dead code, the floors
 #   sh .tools/launch.sh bench [args]   the measurements in test/bench
 #   sh .tools/launch.sh build          src -> dist
@@ -268,6 +269,23 @@ start() {
   exec node $node_flags dist/main.js "$@"
 }
 
+# --- sandbox --------------------------------------------------------------------------------------------------------
+
+# The tests boot a systemd of their own, for which they need root and what a Debian host has.
+sandbox() {
+  missing=
+  [ "$(id -u)" = 0 ] || missing=' root'
+  [ -x /lib/systemd/systemd ] || missing="$missing systemd"
+  for tool in dbus-daemon:dbus nsenter:util-linux ip:iproute2 curl:curl; do
+    command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool##*:}"
+  done
+  if [ -n "$missing" ]; then
+    say "SKIPPED: the sandbox was not tested. Missing here:$missing. The tests need root and, of Debian: apt-get install systemd dbus util-linux iproute2 curl"
+    exit 0
+  fi
+  exec node .tools/test.ts --sandbox "$@"
+}
+
 # --- check ----------------------------------------------------------------------------------------------------------
 
 # Runs one check. Its output is shown when it failed.
@@ -304,6 +322,7 @@ verb=${1:-}
 case $verb in
   start) prepare_and_build; start "$@" ;;
   test) prepare_and_build; exec node .tools/test.ts "$@" ;;
+  sandbox) prepare_and_build; sandbox "$@" ;;
   check) prepare; check ;;
   bench) prepare_and_build; exec node test/bench/main.ts "$@" ;;
   build) prepare_and_build ;;

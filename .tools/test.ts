@@ -1,4 +1,4 @@
-// Runs the tests, and closes with one line that a person or a machine can trust: "N passed, N failed".
+// Runs the tests (--sandbox: those in a real systemd), and closes with one line that a person or a machine can trust: "N passed, N failed".
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,8 @@ interface Ended {
 }
 
 const root = join(import.meta.dirname, '..');
-const args = process.argv.slice(2);
+const sandbox = process.argv[2] === '--sandbox';
+const args = process.argv.slice(sandbox ? 3 : 2);
 const folder = mkdtempSync(join(tmpdir(), 'incident-recorder-test-'));
 const reportFile = join(folder, 'report.json');
 
@@ -33,7 +34,7 @@ function runVitest(): Promise<Ended> {
     [
       'node_modules/vitest/vitest.mjs',
       'run',
-      '--config=.vitest.config.ts',
+      `--config=.vitest.${sandbox ? 'sandbox.' : ''}config.ts`,
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${reportFile}`,

@@ -1,0 +1,139 @@
+// Each layer of the sandbox alone: what may be done without it, and is denied by its lines of the shipped unit and nothing else.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Box, GIVEN, bootBox } from './box.ts';
+import { NODE, linesOf, probe } from './units.ts';
+
+let box: Box;
+beforeAll(() => {
+  box = bootBox();
+  box.sh(`sh ${GIVEN}/release/install.sh --no-start`);
+  // An address outside of loopback, with somebody who answers there; files that the mount namespace is to hide, and one that only root may read.
+  box.sh('ip link add dummy0 type dummy && ip addr add 198.51.100.7/24 dev dummy0 && ip link set dummy0 up');
+  const listen = "require('node:net').createServer((s) => s.end()).listen(7777, '0.0.0.0')";
+  box.sh(`systemd-run --quiet --unit=answers ${NODE} -e "${listen}"`);
+  box.sh(
+    'mkdir -p /home/someone /srv/data /root && echo x | tee /home/someone/file /srv/data/file /root/file /tmp/of-the-host /etc/readable > /dev/null',
+  );
+  box.sh('touch /var/lib/of-root && chmod 600 /var/lib/of-root');
+});
+afterAll(() => box[Symbol.dispose]());
+
+interface Row {
+  layer: string;
+  /** The settings of the unit that are the layer. */
+  settings: readonly string[];
+  what: string;
+  denied: string | RegExp;
+  flags?: readonly string[];
+  /** What else must stand beside it to be seen. */
+  beside?: readonly string[];
+}
+
+const ROWS: readonly Row[] = [
+  { layer: 'a dynamic user', settings: ['DynamicUser'], what: 'read /var/lib/of-root', denied: 'EACCES' },
+  { layer: 'ProtectSystem', settings: ['ProtectSystem'], what: 'write /etc/new', denied: 'EROFS' },
+  { layer: 'ProtectSystem', settings: ['ProtectSystem'], what: 'write /var/lib/new', denied: 'EROFS' },
+  { layer: 'ProtectHome', settings: ['ProtectHome'], what: 'list /home', denied: /EACCES|EMPTY/ },
+  { layer: 'ProtectHome', settings: ['ProtectHome'], what: 'read /root/file', denied: /EACCES|ENOENT/ },
+  { layer: 'ReadOnlyPaths', settings: ['ReadOnlyPaths'], what: 'write /etc/secure-ai/new', denied: 'EROFS' },
+  { layer: 'InaccessiblePaths', settings: ['InaccessiblePaths'], what: 'list /srv', denied: /EACCES|EMPTY/ },
+  { layer: 'PrivateTmp', settings: ['PrivateTmp'], what: 'read /tmp/of-the-host', denied: 'ENOENT' },
+  { layer: 'PrivateDevices', settings: ['PrivateDevices'], what: 'read /dev/of-the-host', denied: 'ENOENT' },
+  { layer: 'DevicePolicy', settings: ['DevicePolicy'], what: 'read /dev/tty', denied: /EPERM|ENXIO/ },
+  { layer: 'ProtectProc', settings: ['ProtectProc', 'DynamicUser'], what: 'list /proc/1/task', denied: 'ENOENT' },
+  { layer: 'ProcSubset', settings: ['ProcSubset'], what: 'read /proc/version', denied: 'ENOENT' },
+  { layer: 'NoExecPaths', settings: ['NoExecPaths', 'ExecPaths'], what: 'execute /bin/true', denied: 'EACCES' },
+  { layer: 'ProtectControlGroups', settings: ['ProtectControlGroups'], what: 'write /sys/fs/cgroup/systemd/new', denied: /EROFS|EACCES/ },
+  { layer: 'capabilities', settings: ['CapabilityBoundingSet'], what: 'own /run/new', denied: 'EPERM' },
+  { layer: 'RestrictSUIDSGID', settings: ['RestrictSUIDSGID'], what: 'setuid /run/new', denied: 'EPERM' },
+  { layer: 'RestrictNamespaces', settings: ['RestrictNamespaces'], what: 'execute /usr/bin/unshare_-n_true', denied: 'EXIT 1' },
+  { layer: 'RestrictRealtime', settings: ['RestrictRealtime'], what: 'execute /usr/bin/chrt_-f_1_true', denied: 'EXIT 1' },
+  { layer: 'LockPersonality', settings: ['LockPersonality'], what: 'execute /usr/bin/setarch_-R_true', denied: 'EXIT 1' },
+  { layer: 'ProtectHostname', settings: ['ProtectHostname'], what: 'execute /bin/hostname_other', denied: 'EXIT 1' },
+  { layer: 'ProtectClock', settings: ['ProtectClock'], what: 'execute /bin/date_-s_@1', denied: 'EXIT 1' },
+  { layer: 'the calls that systemd filters', settings: ['SystemCallFilter', 'SystemCallErrorNumber'], what: 'priority', denied: 'EPERM' },
+  { layer: 'RestrictAddressFamilies', settings: ['RestrictAddressFamilies'], what: 'listen ::1_0', denied: 'EAFNOSUPPORT' },
+  { layer: 'IPAddressDeny', settings: ['IPAddressDeny', 'IPAddressAllow'], what: 'connect 198.51.100.7_7777', denied: /SILENCE|EPERM/ },
+  { layer: 'LimitNOFILE', settings: ['LimitNOFILE'], what: 'files 600', denied: 'EMFILE' },
+  { layer: 'TasksMax', settings: ['TasksMax'], what: 'tasks 60', denied: 'EAGAIN' },
+];
+
+// What only says what it is when something else is not in its way: each is run in a box whose own hand is held.
+const HARMLESS = new Set(['ProtectClock']);
+
+describe.each(ROWS)('$layer: $what', ({ layer, settings, what, denied }) => {
+  it('is denied by the layer, and by nothing where it is not', () => {
+    box.sh(
+      'mknod /dev/of-the-host c 1 3 2>/dev/null || true; rm -f /run/new /etc/new /var/lib/new /etc/secure-ai/new; rmdir /sys/fs/cgroup/systemd/new 2>/dev/null || true',
+    );
+    if (!HARMLESS.has(layer)) expect(probe(box, [], what)).toMatchObject({ told: 'ok' });
+    box.sh('rm -f /run/new');
+    const { told } = probe(box, linesOf(settings), what);
+    if (typeof denied === 'string') expect(told).toBe(denied);
+    else expect(told).toMatch(denied);
+  });
+});
+
+describe('MemoryDenyWriteExecute', () => {
+  const alone = linesOf(['MemoryDenyWriteExecute']);
+
+  it('ends a Node that makes machine code, and leaves one that does not', () => {
+    expect(probe(box, [], 'nothing')).toMatchObject({ told: 'ok', result: 'success' });
+    expect(probe(box, alone, 'nothing')).toMatchObject({ told: '', result: expect.stringMatching(/signal|core-dump/) });
+    expect(probe(box, alone, 'nothing', ['--jitless'])).toMatchObject({ told: 'ok', result: 'success' });
+  });
+});
+
+describe('MemoryMax', () => {
+  it('ends who takes more, before the host is short of it', () => {
+    expect(probe(box, [], 'allocate 200')).toMatchObject({ told: 'ok', result: 'success' });
+    expect(probe(box, linesOf(['MemoryMax', 'MemorySwapMax']), 'allocate 200')).toMatchObject({ told: '', result: 'oom-kill' });
+  });
+});
+
+describe('CPUQuota', () => {
+  it('leaves a tenth of a CPU', () => {
+    const free = probe(box, [], 'burn 3000').cpu_ms;
+    const held = probe(box, linesOf(['CPUQuota']), 'burn 3000').cpu_ms;
+    expect(free).toBeGreaterThan(1_000);
+    expect(held).toBeLessThan(700);
+  });
+});
+
+describe('our own two layers, put in force by the launcher under a unit that has no line beside', () => {
+  const launcher = [NODE, '--experimental-ffi', '--no-warnings', '/usr/lib/incident-recorder/lib/launch.js'];
+  const reach =
+    'Environment="SANDBOX_READ=/usr/lib/incident-recorder /opt/given" BIND_ADDR=127.0.0.1:8515 CONTAINMENT_POLICY_PATH=/opt/given/inside/policy.yaml';
+  const landlock = [reach, 'Environment=SANDBOX_SECCOMP=off'];
+  const seccomp = [reach, 'Environment=SANDBOX_LANDLOCK=off'];
+  const through = (settings: readonly string[], what: string) => probe(box, settings, what, ['--jitless'], launcher).told;
+
+  it.each([
+    ['read /etc/readable', 'EACCES'],
+    ['write /run/new', 'EACCES'],
+    ['execute /bin/true', 'EACCES'],
+    ['connect 127.0.0.1_7777', 'EACCES'],
+    ['listen 127.0.0.1_7778', 'EACCES'],
+    ['listen 127.0.0.1_8515', 'ok'],
+    ['read /usr/lib/incident-recorder/VERSION', 'ok'],
+  ])('Landlock: %s, which no mount denies, is %s', (what, told) => {
+    expect(probe(box, [], what).told).toBe('ok');
+    expect(through(landlock, what)).toBe(told);
+  });
+
+  it.each([
+    ['datagram', 'EPERM'],
+    ['symlink /run/link', 'EPERM'],
+    ['own /run/new', 'EPERM'],
+    ['priority', 'EPERM'],
+    ['execute /bin/true', 'EPERM'],
+    ['read /etc/readable', 'ok'],
+    ['connect 127.0.0.1_7777', 'ok'],
+  ])('seccomp: %s, which no namespace denies, is %s', (what, told) => {
+    box.sh('rm -f /run/link /run/new');
+    expect(probe(box, [], what).told).toBe('ok');
+    box.sh('rm -f /run/link /run/new');
+    expect(through(seccomp, what)).toBe(told);
+  });
+});
