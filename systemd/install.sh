@@ -77,6 +77,13 @@ changes() {
   does "$@"
 }
 
+# One at a time. The kernel frees it when its holder is gone, however that went.
+lock() {
+  if $staged || $dry; then return 0; fi
+  exec 9>"/run/$name.install.lock"
+  flock -n 9 || fail 'another one is installing here. Nothing was changed.'
+}
+
 # --- what must be so ------------------------------------------------------------------------------------------------
 
 check_right() {
@@ -434,6 +441,7 @@ uninstall_all() {
 ! $dry || say 'a dry run: what follows would be done, and nothing is'
 check_right
 check_systemd
+lock
 if $uninstall; then
   uninstall_all
   exit 0

@@ -1,6 +1,6 @@
 // The installer, into a folder instead of a host: what it puts where, and what it never touches.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createPublicKey } from 'node:crypto';
 import { appendFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -166,5 +166,22 @@ describe('what is there already', () => {
     host.write(`${LIB}.old/lib/main.js`, 'old');
     host.install();
     expect(host.tree()).toEqual(whole);
+  });
+
+  it('and left anywhere by kill -9 is finished by the next run, with the credentials that were made', () => {
+    using host = openHost();
+    host.install();
+    const next = writeRelease(join(host.folder.path, 'next'), { version: '1.1.0' });
+    const began = performance.now();
+    host.installOf(next);
+    const took = performance.now() - began;
+    const whole = host.tree();
+    for (let i = 0; i < 12; i++) {
+      const from = i % 2 === 0 ? host.release : next;
+      const delay = (took * (0.3 + (0.7 * i) / 12)) / 1000;
+      spawnSync('timeout', ['--signal=KILL', delay.toFixed(3), 'sh', join(from, 'install.sh'), '--root', host.root]);
+      expect(host.installOf(next).code).toBe(0);
+      expect(host.tree()).toEqual(whole);
+    }
   });
 });
