@@ -8,14 +8,20 @@ let box: Box;
 beforeAll(() => {
   box = bootBox();
   box.sh(`sh ${GIVEN}/release/install.sh --no-start`);
-  // An address outside of loopback, with somebody who answers there; files that the mount namespace is to hide, and one that only root may read.
-  box.sh('ip link add dummy0 type dummy && ip addr add 198.51.100.7/24 dev dummy0 && ip link set dummy0 up');
-  const listen = "require('node:net').createServer((s) => s.end()).listen(7777, '0.0.0.0')";
-  box.sh(`systemd-run --quiet --unit=answers ${NODE} -e "${listen}"`);
+  // Another host, in a network namespace of its own, and somebody who answers there and here.
+  box.sh('ip netns add outside && ip link add here type veth peer name there netns outside');
+  box.sh('ip addr add 198.51.100.1/24 dev here && ip link set here up');
+  box.sh('ip -n outside addr add 198.51.100.7/24 dev there && ip -n outside link set there up');
+  const listen = `${NODE} -e "require('node:net').createServer((s) => s.end()).listen(7777, '0.0.0.0')"`;
+  box.sh(
+    `systemd-run --quiet --unit=here ${listen}; systemd-run --quiet --unit=there --property=NetworkNamespacePath=/run/netns/outside ${listen}`,
+  );
+  // Files that the mount namespace is to hide, and one that only root may read.
   box.sh(
     'mkdir -p /home/someone /srv/data /root && echo x | tee /home/someone/file /srv/data/file /root/file /tmp/of-the-host /etc/readable > /dev/null',
   );
   box.sh('touch /var/lib/of-root && chmod 600 /var/lib/of-root');
+  box.sh('mknod /dev/of-the-host c 1 3; mknod /dev/kernel-log c 1 11');
 });
 afterAll(() => box[Symbol.dispose]());
 
@@ -25,9 +31,6 @@ interface Row {
   settings: readonly string[];
   what: string;
   denied: string | RegExp;
-  flags?: readonly string[];
-  /** What else must stand beside it to be seen. */
-  beside?: readonly string[];
 }
 
 const ROWS: readonly Row[] = [
@@ -40,18 +43,18 @@ const ROWS: readonly Row[] = [
   { layer: 'InaccessiblePaths', settings: ['InaccessiblePaths'], what: 'list /srv', denied: /EACCES|EMPTY/ },
   { layer: 'PrivateTmp', settings: ['PrivateTmp'], what: 'read /tmp/of-the-host', denied: 'ENOENT' },
   { layer: 'PrivateDevices', settings: ['PrivateDevices'], what: 'read /dev/of-the-host', denied: 'ENOENT' },
-  { layer: 'DevicePolicy', settings: ['DevicePolicy'], what: 'read /dev/tty', denied: /EPERM|ENXIO/ },
+  { layer: 'DevicePolicy', settings: ['DevicePolicy'], what: 'open /dev/kernel-log', denied: 'EPERM' },
   { layer: 'ProtectProc', settings: ['ProtectProc', 'DynamicUser'], what: 'list /proc/1/task', denied: 'ENOENT' },
   { layer: 'ProcSubset', settings: ['ProcSubset'], what: 'read /proc/version', denied: 'ENOENT' },
   { layer: 'NoExecPaths', settings: ['NoExecPaths', 'ExecPaths'], what: 'execute /bin/true', denied: 'EACCES' },
-  { layer: 'ProtectControlGroups', settings: ['ProtectControlGroups'], what: 'write /sys/fs/cgroup/systemd/new', denied: /EROFS|EACCES/ },
+  { layer: 'ProtectControlGroups', settings: ['ProtectControlGroups'], what: 'make /sys/fs/cgroup/systemd/new', denied: 'EROFS' },
   { layer: 'capabilities', settings: ['CapabilityBoundingSet'], what: 'own /run/new', denied: 'EPERM' },
   { layer: 'RestrictSUIDSGID', settings: ['RestrictSUIDSGID'], what: 'setuid /run/new', denied: 'EPERM' },
   { layer: 'RestrictNamespaces', settings: ['RestrictNamespaces'], what: 'execute /usr/bin/unshare_-n_true', denied: 'EXIT 1' },
-  { layer: 'RestrictRealtime', settings: ['RestrictRealtime'], what: 'execute /usr/bin/chrt_-f_1_true', denied: 'EXIT 1' },
   { layer: 'LockPersonality', settings: ['LockPersonality'], what: 'execute /usr/bin/setarch_-R_true', denied: 'EXIT 1' },
   { layer: 'ProtectHostname', settings: ['ProtectHostname'], what: 'execute /bin/hostname_other', denied: 'EXIT 1' },
-  { layer: 'ProtectClock', settings: ['ProtectClock'], what: 'execute /bin/date_-s_@1', denied: 'EXIT 1' },
+  { layer: 'ProtectKernelLogs', settings: ['ProtectKernelLogs'], what: 'execute /bin/dmesg', denied: 'EXIT 1' },
+  { layer: 'PrivateUsers', settings: ['PrivateUsers'], what: 'own /run/new', denied: 'EINVAL' },
   { layer: 'the calls that systemd filters', settings: ['SystemCallFilter', 'SystemCallErrorNumber'], what: 'priority', denied: 'EPERM' },
   { layer: 'RestrictAddressFamilies', settings: ['RestrictAddressFamilies'], what: 'listen ::1_0', denied: 'EAFNOSUPPORT' },
   { layer: 'IPAddressDeny', settings: ['IPAddressDeny', 'IPAddressAllow'], what: 'connect 198.51.100.7_7777', denied: /SILENCE|EPERM/ },
@@ -59,16 +62,13 @@ const ROWS: readonly Row[] = [
   { layer: 'TasksMax', settings: ['TasksMax'], what: 'tasks 60', denied: 'EAGAIN' },
 ];
 
-// What only says what it is when something else is not in its way: each is run in a box whose own hand is held.
-const HARMLESS = new Set(['ProtectClock']);
+const CLEAN = 'rm -f /run/new /run/link /etc/new /var/lib/new /etc/secure-ai/new; rmdir /sys/fs/cgroup/systemd/new 2>/dev/null || true';
 
-describe.each(ROWS)('$layer: $what', ({ layer, settings, what, denied }) => {
+describe.each(ROWS)('$layer: $what', ({ settings, what, denied }) => {
   it('is denied by the layer, and by nothing where it is not', () => {
-    box.sh(
-      'mknod /dev/of-the-host c 1 3 2>/dev/null || true; rm -f /run/new /etc/new /var/lib/new /etc/secure-ai/new; rmdir /sys/fs/cgroup/systemd/new 2>/dev/null || true',
-    );
-    if (!HARMLESS.has(layer)) expect(probe(box, [], what)).toMatchObject({ told: 'ok' });
-    box.sh('rm -f /run/new');
+    box.sh(CLEAN);
+    expect(probe(box, [], what)).toMatchObject({ told: 'ok' });
+    box.sh(CLEAN);
     const { told } = probe(box, linesOf(settings), what);
     if (typeof denied === 'string') expect(told).toBe(denied);
     else expect(told).toMatch(denied);
@@ -88,7 +88,10 @@ describe('MemoryDenyWriteExecute', () => {
 describe('MemoryMax', () => {
   it('ends who takes more, before the host is short of it', () => {
     expect(probe(box, [], 'allocate 200')).toMatchObject({ told: 'ok', result: 'success' });
-    expect(probe(box, linesOf(['MemoryMax', 'MemorySwapMax']), 'allocate 200')).toMatchObject({ told: '', result: 'oom-kill' });
+    expect(probe(box, linesOf(['MemoryMax', 'MemorySwapMax']), 'allocate 200')).toMatchObject({
+      told: '',
+      result: expect.stringMatching(/oom-kill|signal/), // with cgroups of version 1 systemd does not hear why
+    });
   });
 });
 
@@ -131,9 +134,9 @@ describe('our own two layers, put in force by the launcher under a unit that has
     ['read /etc/readable', 'ok'],
     ['connect 127.0.0.1_7777', 'ok'],
   ])('seccomp: %s, which no namespace denies, is %s', (what, told) => {
-    box.sh('rm -f /run/link /run/new');
+    box.sh(CLEAN);
     expect(probe(box, [], what).told).toBe('ok');
-    box.sh('rm -f /run/link /run/new');
+    box.sh(CLEAN);
     expect(through(seccomp, what)).toBe(told);
   });
 });
