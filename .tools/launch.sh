@@ -6,6 +6,7 @@
 #   sh .tools/launch.sh sandbox [args] the tests of the service in a real systemd; skipped where none can be started
 #   sh .tools/launch.sh check          types, lint, format, dead code, the floors
 #   sh .tools/launch.sh bench [args]   the measurements in test/bench
+#   sh .tools/launch.sh bench-sandbox  the same of the release in a real systemd; --quick, --profile
 #   sh .tools/launch.sh build          src -> dist
 #   sh .tools/launch.sh release        src, Node and all else that a host needs -> release/*.tar.gz; --out DIR
 #   sh .tools/launch.sh cli <args>     the operator's command, such as `audit verify FILE`
@@ -271,8 +272,8 @@ start() {
 
 # --- sandbox --------------------------------------------------------------------------------------------------------
 
-# The tests boot a systemd of their own, for which they need root and what a Debian host has.
-sandbox() {
+# They boot a systemd of their own, for which they need root and what a Debian host has.
+needs_systemd() { # what is skipped where it is missing
   missing=
   [ "$(id -u)" = 0 ] || missing=' root'
   [ -x /lib/systemd/systemd ] || missing="$missing systemd"
@@ -280,10 +281,9 @@ sandbox() {
     command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool##*:}"
   done
   if [ -n "$missing" ]; then
-    say "SKIPPED: the sandbox was not tested. Missing here:$missing. The tests need root and, of Debian: apt-get install systemd dbus util-linux iproute2 curl"
+    say "SKIPPED: $1. Missing here:$missing. It needs root and, of Debian: apt-get install systemd dbus util-linux iproute2 curl"
     exit 0
   fi
-  exec node .tools/test.ts --sandbox "$@"
 }
 
 # --- check ----------------------------------------------------------------------------------------------------------
@@ -322,9 +322,14 @@ verb=${1:-}
 case $verb in
   start) prepare_and_build; start "$@" ;;
   test) prepare_and_build; exec node .tools/test.ts "$@" ;;
-  sandbox) prepare_and_build; sandbox "$@" ;;
+  sandbox) prepare_and_build; needs_systemd 'the sandbox was not tested'; exec node .tools/test.ts --sandbox "$@" ;;
   check) prepare; check ;;
   bench) prepare_and_build; exec node test/bench/main.ts "$@" ;;
+  bench-sandbox)
+    prepare_and_build
+    case " $* " in *' --profile '*) ;; *) needs_systemd 'the sandbox was not measured' ;; esac
+    exec node test/bench/sandbox/main.ts "$@"
+    ;;
   build) prepare_and_build ;;
   release) prepare; exec node .tools/release.ts "$@" ;;
   run) prepare_and_build; exec node "$@" ;;

@@ -1,5 +1,6 @@
 // The load generator: a process of its own that is told one job at a time, does it and tells what it measured.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Line, openLine } from './line.ts';
 
 /** As fast as it goes: each connection sends its next request when the last one is answered. */
@@ -11,6 +12,8 @@ export interface Flood {
   /** Whatever comes first ends it. */
   readonly seconds: number;
   readonly limit: number;
+  /** What is sent before is not counted; where a limit is set, or where one request takes as long, all are. */
+  readonly settle_ms: number;
 }
 
 export interface Flooded {
@@ -24,6 +27,8 @@ export interface Flooded {
   readonly p99_ms: number;
   /** Mean size of an answer's body. */
   readonly bytes: number;
+  /** The share of one processor that the generator took for it: when it comes near 1, the generator is what was measured. */
+  readonly busy: number;
 }
 
 /** The same requests to two servers in turn, one at a time. */
@@ -42,19 +47,27 @@ export interface Compared {
   readonly steps: readonly { readonly name: string; readonly p50_ms: readonly [number, number] }[];
 }
 
-export type Job = Flood | Comparison;
+export interface Answering {
+  readonly kind: 'answering';
+  readonly port: number;
+  readonly request: string;
+  readonly seconds: number;
+}
 
-const SETTLE_MS = 250;
+export type Job = Flood | Comparison | Answering;
+
 const WARM_UP = 20;
+const BETWEEN_MS = 5;
 
-async function flood({ port, connections, requests, seconds, limit }: Flood): Promise<Flooded> {
+async function flood({ port, connections, requests, seconds, limit, settle_ms }: Flood): Promise<Flooded> {
   const lines = await Promise.all(Array.from({ length: connections }, async () => openLine(port)));
   const bytes = requests.map((request) => Buffer.from(request));
   const times: number[] = [];
   let [sent, answered, errors, size] = [0, 0, 0, 0];
   let fault: string | null = null;
+  const cpu = process.cpuUsage();
   const began = performance.now();
-  const counted = limit < Number.MAX_SAFE_INTEGER ? began : began + SETTLE_MS;
+  const counted = limit < Number.MAX_SAFE_INTEGER ? began : began + settle_ms;
   const until = counted + seconds * 1000;
   let last = counted;
 
@@ -77,10 +90,12 @@ async function flood({ port, connections, requests, seconds, limit }: Flood): Pr
     }
   };
   await Promise.all(lines.map(drive));
+  const { user, system } = process.cpuUsage(cpu);
+  const busy = (user + system) / 1000 / (performance.now() - began);
   await Promise.all(lines.map(async (line) => line.close()));
   const per_second = (times.length * 1000) / (last - counted);
   const sorted = Float64Array.from(times).toSorted();
-  return { answered, errors, fault, per_second, p50_ms: at(sorted, 0.5), p99_ms: at(sorted, 0.99), bytes: size / answered };
+  return { answered, errors, fault, per_second, p50_ms: at(sorted, 0.5), p99_ms: at(sorted, 0.99), bytes: size / answered, busy };
 }
 
 async function compare({ ports, steps, times }: Comparison): Promise<Compared> {
@@ -112,12 +127,30 @@ async function compare({ ports, steps, times }: Comparison): Promise<Compared> {
   return { errors, fault, steps: medians };
 }
 
+async function firstAnswer({ port, request, seconds }: Answering): Promise<number> {
+  const until = performance.now() + seconds * 1000;
+  while (performance.now() < until) {
+    try {
+      const line = await openLine(port);
+      const { status } = await line.ask(request);
+      const [s, ns] = process.hrtime();
+      await line.close();
+      if (status < 300) return s * 1e3 + ns / 1e6;
+    } catch {
+      // Nobody listens yet, or who did has gone.
+    }
+    await sleep(BETWEEN_MS);
+  }
+  throw new Error(`${request.slice(0, request.indexOf('\r'))}: no good answer within ${seconds} s`);
+}
+
 function at(sorted: Float64Array | undefined, share: number): number {
   return sorted?.[Math.floor(sorted.length * share)] ?? Number.NaN;
 }
 
 process.on('message', (job: Job) => {
-  (job.kind === 'flood' ? flood(job) : compare(job)).then(
+  const done: Promise<unknown> = job.kind === 'flood' ? flood(job) : job.kind === 'comparison' ? compare(job) : firstAnswer(job);
+  done.then(
     (result) => process.send?.({ result }),
     (error: unknown) => process.send?.({ error: String(error) }),
   );

@@ -5,17 +5,15 @@
 //
 // An aim that is missed is printed as MISSED and is no failure; a request that fails, or a report that is lost, is.
 
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FLAGS } from '../support/program.ts';
 import { measureCheckpoints } from './checkpoints.ts';
 import { CONTAINMENT } from './containment.ts';
-import { type Findings, median, ms, table } from './findings.ts';
+import type { Findings } from './findings.ts';
 import { type Generator, startGenerator } from './generator.ts';
 import { measureGrowth } from './growth.ts';
 import { measureMemory } from './memory.ts';
+import { conclude, head } from './print.ts';
 import { measureRestart } from './restart.ts';
 import { measureThroughput } from './throughput.ts';
 import { measureVerify } from './verify.ts';
@@ -44,7 +42,7 @@ const giveUp = () => {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, giveUp);
 
 const { quick, parts } = options();
-console.log(head());
+console.log(head(`Node ${process.versions.node} ${FLAGS.join(' ')}`, quick));
 const found: Findings[] = [];
 for (const [name, measure] of Object.entries(PARTS)) {
   if (!parts.includes(name)) continue;
@@ -54,17 +52,7 @@ for (const [name, measure] of Object.entries(PARTS)) {
   console.log(`\n${findings.text}`);
   found.push(findings);
 }
-const aims = found.flatMap((findings) => findings.aims);
-const errors = found.flatMap((findings) => findings.errors);
-const rows = [...aims, { what: 'no errors', measured: String(errors.length), met: errors.length === 0 }];
-console.log(
-  `\n${table(
-    ['aim', 'measured', ''],
-    rows.map(({ what, measured, met }) => [what, measured, met ? 'ok' : 'MISSED']),
-  )}`,
-);
-for (const error of errors) console.error(`error: ${error}`);
-process.exitCode = errors.length === 0 ? 0 : 1;
+process.exitCode = conclude(found);
 
 function options(): { quick: boolean; parts: readonly string[] } {
   try {
@@ -77,27 +65,4 @@ function options(): { quick: boolean; parts: readonly string[] } {
   }
   console.error(USAGE);
   process.exit(2);
-}
-
-function head(): string {
-  const [{ model } = { model: 'unknown' }] = cpus();
-  return [
-    `${new Date().toISOString().slice(0, 16)}Z · ${availableParallelism()} CPUs (${model.trim()}) · load ${loadavg()[0]?.toFixed(1)} before`,
-    `Node ${process.versions.node} ${FLAGS.join(' ')} · fdatasync ${ms(syncTime())} ms · medians${quick ? ' · quick' : ''}`,
-  ].join('\n');
-}
-
-/** What making 4 KiB durable takes here, in milliseconds: no durable answer can be faster. */
-function syncTime(): number {
-  const dir = mkdtempSync(join(tmpdir(), 'recorder-'));
-  const fd = openSync(join(dir, 'sync'), 'w');
-  const times = Array.from({ length: 50 }, () => {
-    const from = performance.now();
-    writeSync(fd, Buffer.alloc(4096));
-    fdatasyncSync(fd);
-    return performance.now() - from;
-  });
-  closeSync(fd);
-  rmSync(dir, { recursive: true });
-  return median(times);
 }

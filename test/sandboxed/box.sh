@@ -7,7 +7,8 @@
 #   box.sh down        ends it
 #
 # Needs root, systemd, dbus, util-linux, iproute2 and overlayfs. BOX names it (default: box); its state is /run/BOX. What lies at MOUNT (a folder) is
-# seen in it at /opt/given, and cannot be changed there.
+# seen in it at /opt/given, and cannot be changed there. What is written in it is in memory, and counts as memory of whoever writes it; given DISK,
+# an empty folder of a real disk, /usr/lib and the state of services are there instead.
 set -euo pipefail
 
 name=${BOX:-box}
@@ -40,7 +41,7 @@ up() {
         echo $BASHPID >"/sys/fs/cgroup/$each/$name/cgroup.procs"
       done
     fi
-    export BOX="$name" MODE="$mode" MOUNT="${MOUNT:-}"
+    export BOX="$name" MODE="$mode" MOUNT="${MOUNT:-}" DISK="${DISK:-}"
     exec setsid unshare --mount --pid --fork --kill-child --uts --ipc --net --cgroup bash "$0" become
   ) >"$state/console.log" 2>&1 </dev/null &
   outside=$!
@@ -68,6 +69,10 @@ become() {
   mount -t tmpfs tmpfs "$mnt" -o mode=755
   mkdir -p "$mnt/upper" "$mnt/work" "$root"
   mount -t overlay overlay -o "lowerdir=/,upperdir=$mnt/upper,workdir=$mnt/work" "$root"
+  if [ -n "${DISK:-}" ]; then
+    mkdir "$DISK/lib" "$DISK/work"
+    mount -t overlay overlay -o "lowerdir=/usr/lib,upperdir=$DISK/lib,workdir=$DISK/work" "$root/usr/lib"
+  fi
   mount -t proc proc "$root/proc"
   mount --bind "$root/proc/sys" "$root/proc/sys"
   mount -o remount,bind,ro "$root/proc/sys" # the machine's own
@@ -100,6 +105,7 @@ become() {
 
   # Nothing of the machine's is started, and no trace of an installation is there.
   rm -rf "$root/etc/systemd/system" "$root/usr/lib/incident-recorder" "$root/etc/secure-ai" "$root/var/lib/secure-ai" "$root/var/lib/private"
+  [ -z "${DISK:-}" ] || { mkdir -m 700 "$DISK/state" "$root/var/lib/private" && mount --bind "$DISK/state" "$root/var/lib/private"; }
   mkdir -p "$root/etc/systemd/system" "$root/etc/systemd/journald.conf.d"
   : >"$root/etc/fstab"
   : >"$root/etc/machine-id"

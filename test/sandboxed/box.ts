@@ -1,9 +1,8 @@
-// A box: a systemd of the test's own, in which what is tested is installed, started, probed and broken.
+// A box: a systemd of the test's own, in which what is tested is installed, started, probed, measured and broken.
 
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { inject } from 'vitest';
 
 export interface Ended {
   readonly code: number | null;
@@ -20,6 +19,17 @@ export interface Box extends Disposable {
   write(path: string, text: string, mode?: number): void;
   /** The path of a file in it, as it is seen from outside. */
   at(path: string): string;
+  /** Its name, which its cgroups have too. */
+  readonly name: string;
+  /** Its network, for nsenter. */
+  readonly network: string;
+}
+
+export interface BoxOptions {
+  /** A folder that is seen in it at GIVEN; of the tests, the one that `release.ts` has made. */
+  readonly mount?: string;
+  /** An empty folder of a real disk, for what is written under /usr/lib and to the state of services: else it is written to memory. */
+  readonly disk?: string;
 }
 
 const SCRIPT = join(import.meta.dirname, 'box.sh');
@@ -28,10 +38,14 @@ let boxes = 0;
 /** What a test finds in it at /opt/given: the release, and the programs of `inside`. */
 export const GIVEN = '/opt/given';
 
+/** Where `release.ts` leaves the path of what it has made. */
+export const GIVEN_IN = 'RECORDER_GIVEN';
+
 /** `using box = bootBox()` */
-export function bootBox(): Box {
+export function bootBox({ mount = process.env[GIVEN_IN] ?? '', disk = '' }: BoxOptions = {}): Box {
   boxes += 1;
-  const env = { ...process.env, BOX: `recorder-box-${process.pid}-${boxes}`, MOUNT: inject('given') };
+  const name = `recorder-box-${process.pid}-${boxes}`;
+  const env = { ...process.env, BOX: name, MOUNT: mount, DISK: disk };
   const ask = (...args: string[]) => spawnSync('bash', [SCRIPT, ...args], { encoding: 'utf8', env, maxBuffer: 2 ** 26 });
   mustEndWell(ask('up'));
   const root = mustEndWell(ask('root')).trim();
@@ -53,6 +67,8 @@ export function bootBox(): Box {
       writeFileSync(at(path), text, { mode });
     },
     at,
+    name,
+    network: join(dirname(root), 'ns/net'),
     [Symbol.dispose]: () => void ask('down'),
   };
 }

@@ -11,4 +11,4 @@ const server = createServer((request, response) => {
     response.writeHead(201, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body);
   });
 });
-server.listen(0, '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));
+server.listen(Number(process.env['PORT'] ?? 0), '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));

@@ -1,0 +1,84 @@
+// npm run bench:sandbox: measures the release as its unit runs it, in a real systemd, and prints tables in markdown.
+//
+//   npm run bench:sandbox -- [--quick]
+//
+// An aim that is missed is printed as MISSED and is no failure; a request that fails, or a report that is lost, is.
+
+import { loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { type Findings, count, ms, table } from '../findings.ts';
+import { conclude, head } from '../print.ts';
+import { REPORTS, report } from '../requests.ts';
+import { cpuBetween } from './cgroup.ts';
+import { type Host, layersOf, openHost } from './host.ts';
+import { HEAD, LINES_1, SINGLE_16, cells, measure, measureLoads } from './loads.ts';
+import { watchMemory } from './resident.ts';
+import { measureStarts, tableOfStarts } from './starts.ts';
+
+const FILL_S = 2;
+
+const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
+const { quick } = values;
+const scope = new AsyncDisposableStack();
+const giveUp = () => {
+  process.on('uncaughtException', () => {}); // that the parts break off now is no news
+  void scope.disposeAsync().then(() => process.exit(1));
+};
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, giveUp);
+process.once('uncaughtException', (error) => {
+  console.error(error);
+  giveUp();
+});
+try {
+  console.log(head(`Node ${process.versions.node}`, quick));
+  process.exitCode = conclude(await run(openHost(scope)));
+  console.log(`\nload ${loadavg()[0]?.toFixed(1)} after`);
+} finally {
+  await scope.disposeAsync();
+}
+
+async function run(host: Host): Promise<Findings[]> {
+  const { shipped, lifted, bare, generator, box } = host;
+  const { times, least } = quick ? { times: 1, least: 5000 } : { times: 5, least: 50_000 };
+  await shipped.start(generator);
+  console.log(layersOf(host));
+  await shipped.settled();
+  const starts = await measureStarts(shipped, generator, 'an empty store', times);
+
+  const memory = scope.use(watchMemory(shipped));
+  await lifted.start(generator);
+  await bare.start(generator, report(REPORTS[0] ?? {}));
+  await lifted.settled();
+  memory.note('when it has started from a cold cache');
+  const idle = await idleOf(host, quick ? 3 : 5);
+  const loads = await measureLoads(host, quick);
+  memory.note('after all load');
+  const held = memory.findings();
+  console.log(`\n${loads.text}\n\n${held.text}`);
+
+  bare.stop();
+  shipped.stop();
+  while (lifted.total() < least) await measure(host, lifted, LINES_1, FILL_S);
+  const stored = `${count(lifted.total())} incidents`;
+  box.write('/run/systemd/system/lifted.service.d/quota.conf', '[Service]\nCPUQuota=10%\n');
+  box.run('systemctl', 'daemon-reload');
+  const startsStored = await measureStarts(lifted, generator, stored, times);
+  const [from, before] = [performance.now(), lifted.cgroup.cpu().total / 1000];
+  const after = `With ${stored} it looks through its log after a start for ${count((await lifted.settled()) - before)} ms of CPU`;
+  const rest = `${after}, ${((performance.now() - from) / 1000).toFixed(0)} s.`;
+  await measure(host, lifted, SINGLE_16, 2);
+  const many = await measure(host, lifted, SINGLE_16, quick ? 4 : 20);
+  console.log(`\n${tableOfStarts([...starts.rows, ...startsStored.rows])}`);
+  console.log(`\n${table(HEAD, [[SINGLE_16.name, `10 %, with ${stored}`, ...cells(many)]])}`);
+  console.log(`\n${idle} ${rest}`);
+  return [loads, held, starts, startsStored, { text: '', aims: [], errors: many.faults }];
+}
+
+/** What it does of itself, once a second. */
+async function idleOf({ shipped: { cgroup } }: Host, seconds: number): Promise<string> {
+  const before = cgroup.cpu();
+  await sleep(seconds * 1000);
+  const { total } = cpuBetween(before, cgroup.cpu());
+  return `Idle it takes ${ms(total / 1000 / seconds)} ms of CPU a second.`;
+}
