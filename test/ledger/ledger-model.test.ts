@@ -398,11 +398,14 @@ class Life {
     if (contradicts || (damaged > 0 && !replaced)) this.#claim(told.length > 0, 'nothing is told of what was found');
     if (!contradicts && !touched) this.#claim(told.length === 0, `a crash is told as ${JSON.stringify(told)}`);
     if (!contradicts) this.#claim(forks.length === 0, 'it goes on as another log for no reason');
-    if (!contradicts && !replaced && damaged === 1)
+    // An old file of which an end was damaged, and the newest, which has to begin where it did; each once, whatever starts ended within.
+    if (!contradicts && !replaced && damaged === 1) {
+      const paths = told.map(({ damaged: file }) => file?.replace(/\.damaged-.*$/, ''));
       this.#claim(
-        told.length <= 2 && told.every(({ damaged: file }) => file !== null),
+        told.length <= 2 && new Set(paths).size === told.length && !paths.includes(undefined),
         `one damaged file is told as ${JSON.stringify(told)}`,
       );
+    }
     for (const { origin } of forks) {
       this.#claim(origin === name, `it is to go on as ${origin}, and goes on as ${name}`);
       this.#claim(!this.#held.some((each) => each.origin === origin && !holds(each, hashes)), `${origin} was its name before`);
@@ -560,6 +563,15 @@ const KNOWN: [Operation[], number][] = [
       { do: 'report', key: null, contains: true, large: false },
     ],
     2 ** 26,
+  ],
+  // A start was killed when it had kept the newest file aside; the next one kept aside what that had begun, and told of it as well.
+  [
+    [
+      { do: 'report', key: null, contains: false, large: false },
+      { do: 'crash', at: 'now', loss: KEPT_ALL, tampering: [], again: 'opened' },
+      { do: 'crash', at: 'now', loss: KEPT_ALL, tampering: [{ do: 'flip', file: 0, share: 0 }], again: 'opened' },
+    ],
+    5000,
   ],
 ];
 
