@@ -153,6 +153,8 @@ function readFiles(dir: string): Files {
 /** How much of a file of the log is known to be durable. */
 function durableOf(bytes: Buffer, { synced }: Files): number {
   const first = firstSeq(bytes);
+  // What is durable ends with a whole line: a file that has not even the beginning of its first has nothing.
+  if (first === 0) return 0;
   return first < synced.first ? bytes.length : first === synced.first ? synced.offset : 0;
 }
 
@@ -570,6 +572,16 @@ const KNOWN: [Operation[], number][] = [
       { do: 'report', key: null, contains: false, large: false },
       { do: 'crash', at: 'now', loss: KEPT_ALL, tampering: [], again: 'opened' },
       { do: 'crash', at: 'now', loss: KEPT_ALL, tampering: [{ do: 'flip', file: 0, share: 0 }], again: 'opened' },
+    ],
+    5000,
+  ],
+  // Of a new file a crash had left one byte, and that was cut off: the model took it for a loss.
+  [
+    [
+      { do: 'report', key: null, contains: false, large: false },
+      { do: 'report while it settles', reports: 1 },
+      { do: 'acknowledge', which: 0 },
+      { do: 'crash', at: 'now', loss: { ...KEPT_ALL, share: 0.003 }, tampering: [{ do: 'cut', share: 0 }], again: null },
     ],
     5000,
   ],
