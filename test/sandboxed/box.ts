@@ -17,7 +17,7 @@ export interface Box extends Disposable {
   /** Runs a line of sh in it. @returns what it printed @throws when it did not end well */
   sh(line: string): string;
   read(path: string): string;
-  write(path: string, text: string, mode?: number): void;
+  write(path: string, content: string | Uint8Array, mode?: number): void;
   /** The path of a file in it, as it is seen from outside. */
   at(path: string): string;
 }
@@ -48,9 +48,9 @@ export function bootBox(): Box {
       return out;
     },
     read: (path) => readFileSync(at(path), 'utf8'),
-    write(path, text, mode = 0o644) {
+    write(path, content, mode = 0o644) {
       mkdirSync(dirname(at(path)), { recursive: true });
-      writeFileSync(at(path), text, { mode });
+      writeFileSync(at(path), content, { mode });
     },
     at,
     [Symbol.dispose]: () => void ask('down'),

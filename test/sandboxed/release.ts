@@ -4,14 +4,18 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildSync } from 'esbuild';
 import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A folder in which the release lies unpacked, in `release`. */
+    /** A folder with the release, unpacked in `release`, a later one in `next`, and the actuators of the tests. */
     given: string;
   }
 }
+
+/** What is bundled may ask for modules of Node in the old way. */
+const REQUIRE = "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);";
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -23,13 +27,17 @@ export function setup({ provide }: TestProject): () => void {
   execFileSync('sh', ['-ec', 'mkdir release && tar xzf "$1" -C release --strip-components=1 && rm "$1"', 'sh', `${archive}`], {
     cwd: folder,
   });
-  execFileSync('cp', [
-    '-r',
-    join(ROOT, 'test/sandboxed/inside'),
-    join(ROOT, 'test/support/actuators'),
-    join(ROOT, 'test/fixtures'),
-    folder,
-  ]);
+  // As if it were the next one: other in its name alone.
+  const next = [
+    'cp -al release next && rm next/VERSION next/SHA256SUMS',
+    "sed 's/ [0-9.]* / 9.9.9 /' release/VERSION > next/VERSION",
+    "(grep -v '  VERSION$' release/SHA256SUMS; cd next; sha256sum VERSION) > next/SHA256SUMS",
+  ];
+  execFileSync('sh', ['-ec', next.join('\n')], { cwd: folder });
+  execFileSync('cp', ['-r', join(ROOT, 'test/sandboxed/inside'), folder]);
+  const actuators = ['agent', 'airlock'].map((name) => join(ROOT, `test/support/actuators/${name}.mjs`));
+  const shared = { bundle: true, platform: 'node', format: 'esm', banner: { js: REQUIRE } } as const;
+  buildSync({ ...shared, entryPoints: actuators, outdir: folder, outExtension: { '.js': '.mjs' } });
   provide('given', folder);
   return () => rmSync(folder, { recursive: true, force: true });
 }

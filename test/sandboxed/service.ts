@@ -17,7 +17,8 @@ export interface Service extends Disposable {
   /** What the installer said. */
   readonly told: string;
   get(path: string): Answer;
-  post(path: string, body: unknown, headers?: readonly string[]): Answer;
+  /** @param token another than the service's own */
+  post(path: string, body: unknown, token?: string): Answer;
   report(more?: Record<string, unknown>, wait?: number): Answer;
   /** Lines of a drop-in of this name, in force after the next start; none = it is removed. */
   dropIn(name: string, ...lines: string[]): void;
@@ -32,14 +33,14 @@ export interface Service extends Disposable {
 export function installService(...options: string[]): Service {
   const box = bootBox();
   const told = box.sh(`sh ${GIVEN}/release/install.sh ${options.join(' ')} 2>&1`);
-  const ask = (path: string, ...more: string[]): Answer => {
+  const ask = (path: string, token: string, ...more: string[]): Answer => {
     const { out } = box.run(
       'curl',
       '-s',
       '-m',
       '60',
       '-H',
-      `Authorization: Bearer ${token()}`,
+      `Authorization: Bearer ${token}`,
       '-w',
       '\n%{http_code}',
       ...more,
@@ -48,18 +49,18 @@ export function installService(...options: string[]): Service {
     const [text = '', status = '0'] = /^([^]*)\n(\d+)$/.exec(out)?.slice(1) ?? [];
     return { status: Number(status), body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text };
   };
-  const token = () => box.read(TOKEN_FILE).trim();
-  const post: Service['post'] = (path, body, headers = []) =>
-    ask(path, '-H', 'Content-Type: application/json', ...headers.flatMap((header) => ['-H', header]), '-d', JSON.stringify(body));
+  const own = () => box.read(TOKEN_FILE).trim();
+  const send = (path: string, body: unknown, token: string, ...more: string[]) =>
+    ask(path, token, '-H', 'Content-Type: application/json', ...more, '-d', JSON.stringify(body));
   return {
     box,
     told,
-    get: (path) => ask(path),
-    post,
-    report: (more = {}, wait = 20) =>
-      post('/api/v1/incidents/report', { class: 'attestation_failure', source: 'runtime-attestor', description: 'PCR 7', ...more }, [
-        `Prefer: wait=${wait}`,
-      ]),
+    get: (path) => ask(path, own()),
+    post: (path, body, token = own()) => send(path, body, token),
+    report: (more = {}, wait = 20) => {
+      const report = { class: 'attestation_failure', source: 'runtime-attestor', description: 'PCR 7', ...more };
+      return send('/api/v1/incidents/report', report, own(), '-H', `Prefer: wait=${wait}`);
+    },
     dropIn(name, ...lines) {
       const path = `/run/systemd/system/${UNIT}.service.d/${name}.conf`;
       if (lines.length === 0) box.run('rm', '-f', path);
