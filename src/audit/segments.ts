@@ -82,6 +82,11 @@ export function keepAside(path: string, at: Date, before: (name: string) => void
   return kept;
 }
 
+/** Whether a file is named as one that was kept aside from that path. */
+export function isAsideOf(file: string, path: string): boolean {
+  return file.startsWith(`${path}.damaged-`);
+}
+
 /** Makes what was renamed, made or removed in a folder durable. */
 export function syncFolder(path: string): void {
   const fd = openSync(path, 'r');

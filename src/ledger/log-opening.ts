@@ -40,10 +40,10 @@ export async function openLog({ path, keyPath, origin, rotation, store, log, now
   // What an earlier start found, and ended before it could tell of it.
   const { damaged: untold, restored } = store.meta.found();
   const mirror = openMirror({
-    ...{ path, records: store.records, synced: store.meta.synced(), rotation, log, now },
-    onDamage: (found) => remember(store, { damaged: [...untold, ...found], restored }),
+    ...{ path, records: store.records, synced: store.meta.synced(), untold, rotation, log, now },
+    onDamage: (found) => remember(store, { damaged: found, restored }),
   });
-  const damaged = [...untold, ...mirror.takeDamage()];
+  const damaged = mirror.takeDamage();
   for (const damage of damaged)
     log.critical('a file of the audit log was damaged; it is kept aside, and written anew from the store', { ...damage });
   const fork = recovery.lost !== null || damaged.some(({ beyond }) => beyond) ? newInstance() : null;

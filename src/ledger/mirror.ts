@@ -32,7 +32,7 @@ export interface Mirror {
   close(): void;
 }
 
-export interface MirrorParts {
+export interface MirrorParts extends Partial<Pick<StandingParts, 'untold' | 'onDamage'>> {
   path: string;
   records: Pick<Store['records'], 'after' | 'line' | 'first'>;
   /** What was known to be durable in the file when the recorder last ran. */
@@ -41,12 +41,10 @@ export interface MirrorParts {
   rotation: { readonly bytes: number; readonly age_ms: number };
   log: Log;
   now: () => Date;
-  /** Told of what opening finds, before it is renamed. */
-  onDamage?: StandingParts['onDamage'];
 }
 
-export function openMirror({ path, records, synced, rotation, log, now, onDamage = () => {} }: MirrorParts): Mirror {
-  const standing = standingOf({ path, known: synced, records, now, onDamage });
+export function openMirror({ path, records, synced, rotation, log, now, untold = [], onDamage = () => {} }: MirrorParts): Mirror {
+  const standing = standingOf({ path, known: synced, untold, records, now, onDamage });
   let { file, durable } = standing;
   const damage = [...standing.damaged];
   let remembered = synced;

@@ -3,14 +3,17 @@
 // A line is written only once its record is durable in the store. A crash leaves it whole, torn or missing, but never other than
 // its record, and never whole and unknown to the store. All else is tampering, or a restore: that file is kept aside, untouched.
 
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type LogFile, endsOf, linesIn, openLogFile } from '../audit/file.ts';
 import { headOf, isIntact } from '../audit/record.ts';
-import { type Damage, type Synced, keepAside, oldSegmentsOf } from '../audit/segments.ts';
+import { type Damage, type Synced, isAsideOf, keepAside, oldSegmentsOf, syncFolder } from '../audit/segments.ts';
 import type { Store } from '../store/store.ts';
 
 export interface Standing {
   readonly file: LogFile;
   readonly durable: Synced;
+  /** What was untold, and what was found now. */
   readonly damaged: readonly Damage[];
 }
 
@@ -20,29 +23,38 @@ export interface StandingParts {
   path: string;
   /** What was durable when the recorder last ran. */
   known: Synced;
+  /** What an earlier start found, and ended before it could tell of it. */
+  untold: readonly Damage[];
   records: Records;
   now: () => Date;
-  /** Told of all that was found so far before the last of it is renamed: a start that ends there must not forget it. */
+  /** Told of all that is untold so far before the last of it is renamed: a start that ends there must not forget it. */
   onDamage: (damaged: readonly Damage[]) => void;
 }
 
-export function standingOf({ path, known, records, now, onDamage }: StandingParts): Standing {
-  const damaged: Damage[] = [];
+export function standingOf({ path, known, untold, records, now, onDamage }: StandingParts): Standing {
+  let damaged = untold;
   const aside = (damagedPath: string, reason: string) => {
-    const beyond = holdsBeyond(damagedPath, records);
+    // Remembered by a start that ended before it was renamed: it is the same damage, under the name that it gets now.
+    const unkept = damaged.find((each) => isAsideOf(each.file, damagedPath) && each.reason === reason && !existsSync(each.file));
+    const beyond = holdsBeyond(damagedPath, records) || unkept?.beyond === true;
     keepAside(damagedPath, now(), (file) => {
-      damaged.push({ file, reason, beyond });
+      damaged = [...damaged.filter((each) => each !== unkept), { file, reason, beyond }];
       onDamage(damaged);
     });
+    syncFolder(dirname(path));
   };
   const begin = beginOf(path, known, records, aside);
   const file = openLogFile(path);
+  const nothing = { first: begin, seq: begin - 1, offset: 0 };
+  // A start that ended when it had kept the newest aside leaves an empty one, whatever was durable before: nothing is lost by that.
+  const isBegun = file.size === 0 && damaged.some((each) => isAsideOf(each.file, path) && existsSync(each.file));
+  if (isBegun) return { file, durable: nothing, damaged };
   const found = placeOf(file, known, begin, records);
   const reason = 'reason' in found ? found.reason : faultBehind(file, found, records);
   if (reason === null && !('reason' in found)) return { file, durable: found, damaged };
   file.close();
   aside(path, String(reason));
-  return { file: openLogFile(path), durable: { first: begin, seq: begin - 1, offset: 0 }, damaged };
+  return { file: openLogFile(path), durable: nothing, damaged };
 }
 
 /** The record that the newest file begins with: the one after the last of the older files. */

@@ -153,6 +153,8 @@ function readFiles(dir: string): Files {
 /** How much of a file of the log is known to be durable. */
 function durableOf(bytes: Buffer, { synced }: Files): number {
   const first = firstSeq(bytes);
+  // What is durable ends with a whole line: a file that has not even the beginning of its first has nothing.
+  if (first === 0) return 0;
   return first < synced.first ? bytes.length : first === synced.first ? synced.offset : 0;
 }
 
@@ -398,11 +400,14 @@ class Life {
     if (contradicts || (damaged > 0 && !replaced)) this.#claim(told.length > 0, 'nothing is told of what was found');
     if (!contradicts && !touched) this.#claim(told.length === 0, `a crash is told as ${JSON.stringify(told)}`);
     if (!contradicts) this.#claim(forks.length === 0, 'it goes on as another log for no reason');
-    if (!contradicts && !replaced && damaged === 1)
+    // An old file of which an end was damaged, and the newest, which has to begin where it did; each once, whatever starts ended within.
+    if (!contradicts && !replaced && damaged === 1) {
+      const paths = told.map(({ damaged: file }) => file?.replace(/\.damaged-.*$/, ''));
       this.#claim(
-        told.length <= 2 && told.every(({ damaged: file }) => file !== null),
+        told.length <= 2 && new Set(paths).size === told.length && !paths.includes(undefined),
         `one damaged file is told as ${JSON.stringify(told)}`,
       );
+    }
     for (const { origin } of forks) {
       this.#claim(origin === name, `it is to go on as ${origin}, and goes on as ${name}`);
       this.#claim(!this.#held.some((each) => each.origin === origin && !holds(each, hashes)), `${origin} was its name before`);
@@ -560,6 +565,25 @@ const KNOWN: [Operation[], number][] = [
       { do: 'report', key: null, contains: true, large: false },
     ],
     2 ** 26,
+  ],
+  // A start was killed when it had kept the newest file aside; the next one kept aside what that had begun, and told of it as well.
+  [
+    [
+      { do: 'report', key: null, contains: false, large: false },
+      { do: 'crash', at: 'now', loss: KEPT_ALL, tampering: [], again: 'opened' },
+      { do: 'crash', at: 'now', loss: KEPT_ALL, tampering: [{ do: 'flip', file: 0, share: 0 }], again: 'opened' },
+    ],
+    5000,
+  ],
+  // Of a new file a crash had left one byte, and that was cut off: the model took it for a loss.
+  [
+    [
+      { do: 'report', key: null, contains: false, large: false },
+      { do: 'report while it settles', reports: 1 },
+      { do: 'acknowledge', which: 0 },
+      { do: 'crash', at: 'now', loss: { ...KEPT_ALL, share: 0.003 }, tampering: [{ do: 'cut', share: 0 }], again: null },
+    ],
+    5000,
   ],
 ];
 

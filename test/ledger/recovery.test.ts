@@ -1,7 +1,7 @@
 // A store that is not what was signed: an older copy put back, a forged one, none at all; and what the next start makes of it.
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { keyIn, openNote } from '../../src/audit/note.ts';
@@ -10,6 +10,7 @@ import { openLog } from '../../src/ledger/log-opening.ts';
 import { createLog } from '../../src/log.ts';
 import { openStore } from '../../src/store/store.ts';
 import { type TestHouse, aReport, openTestHouse } from '../support/house.ts';
+import { type LedgerHouse, openLedgerHouse } from '../support/ledger.ts';
 import { faultByCheckpoint, verifyLog } from '../support/verify-log.mjs';
 
 const logOf = ({ dir }: TestHouse) => join(dir, 'audit.jsonl');
@@ -204,6 +205,107 @@ describe('a start that ends before its first commit', () => {
     expect(await shown(house, ids)).toEqual(before);
     expect(recovered(house)).toMatchObject([{ data: { restored: { to: expect.any(Number) }, went_on_as: null } }]);
     expect(await found(house)).toHaveLength(1);
+  });
+});
+
+describe('a damaged file, and a start that is killed when it has opened the log', () => {
+  /** What is told of the damage, and what is kept aside; each without its time. */
+  function toldOf(house: LedgerHouse): { told: string[]; kept: string[] } {
+    const told = house
+      .lines()
+      .map((line) => JSON.parse(line) as { type: string; data: { damaged: string | null } })
+      .filter(({ type }) => type === 'log.recovered')
+      .map(({ data }) => basename(String(data.damaged)));
+    const kept = readdirSync(house.dir).filter((name) => name.includes('.damaged-'));
+    // Each that is told of is there, under that name.
+    expect(told.toSorted()).toEqual(kept.toSorted());
+    return { told: told.map((name) => name.replace(/\d{8}T\d{9}Z/, '')), kept };
+  }
+
+  /** A log of an old file and a newest, of which so many reports are durable. It does not run. */
+  async function twoFiles(reports: number): Promise<LedgerHouse> {
+    const house = openLedgerHouse({ rotateBytes: 5000, onCheckpoint: () => {} });
+    await house.start();
+    await house.settleAll();
+    await house.report({ class: 'tool_call_burst' });
+    await house.crash();
+    await killedStart(house);
+    await house.start();
+    await house.settleAll();
+    for (let i = 0; i < reports; i += 1) await house.report({ class: 'tool_call_burst' });
+    await house.settleAll();
+    await house.crash();
+    expect(oldSegmentsOf(house.log).map(({ first }) => first)).toEqual([1]);
+    return house;
+  }
+
+  async function killedStart(house: LedgerHouse): Promise<void> {
+    house.crashAt('opened');
+    await house.start();
+    await house.crash();
+  }
+
+  /** It is all there again, and not told of another time. */
+  async function goesOn(house: LedgerHouse): Promise<ReturnType<typeof toldOf>> {
+    await house.start();
+    await house.settleAll();
+    const first = toldOf(house);
+    await house.stop();
+    await house.start();
+    await house.settleAll();
+    expect(toldOf(house)).toEqual(first);
+    expect(verifyLog(filesOf(house.log))).toMatchObject({ fault: null, torn: false, records: house.lines().length });
+    return first;
+  }
+
+  const oldOf = (house: LedgerHouse) => String(oldSegmentsOf(house.log)[0]?.path);
+  const flipOld = (house: LedgerHouse) => {
+    const path = oldOf(house);
+    const bytes = readFileSync(path);
+    bytes[0] = Number(bytes[0]) ^ 1;
+    rmSync(path);
+    writeFileSync(path, bytes);
+  };
+  /** With an old file the newest goes as well: it has to begin where that did. */
+  const DAMAGES: [string, (house: LedgerHouse) => void, string[]][] = [
+    ['an old file', flipOld, ['audit-000000000001.jsonl.damaged-', 'audit.jsonl.damaged-']],
+    ['an old file that is gone', (house) => rmSync(oldOf(house)), ['audit.jsonl.damaged-']],
+    ['the newest file, which was written over', (house) => writeFileSync(house.log, 'rubbish\n'), ['audit.jsonl.damaged-']],
+    ['the newest file, which is gone', (house) => rmSync(house.log), ['audit.jsonl.damaged-']],
+  ];
+
+  it('is told of once: an old file, beside a newest of which nothing is durable', async () => {
+    await using house = await twoFiles(0);
+    flipOld(house);
+    await killedStart(house);
+    expect((await goesOn(house)).told).toEqual(['audit-000000000001.jsonl.damaged-', 'audit.jsonl.damaged-']);
+  });
+
+  it.each(DAMAGES)('is told of once: %s', async (_, damage, expected) => {
+    await using house = await twoFiles(1);
+    damage(house);
+    await killedStart(house);
+    await killedStart(house);
+    expect((await goesOn(house)).told).toEqual(expected);
+  });
+
+  it.each(DAMAGES)('is told of once where a loss of power took back that it was renamed: %s', async (_, damage, expected) => {
+    await using house = await twoFiles(1);
+    damage(house);
+    await killedStart(house);
+    for (const name of readdirSync(house.dir).filter((each) => each.includes('.damaged-')))
+      renameSync(join(house.dir, name), join(house.dir, name.replace(/\.damaged-.*$/, '')));
+    expect((await goesOn(house)).told).toEqual(expected);
+  });
+
+  it('is told of apart from what came into the file that was begun in its place', async () => {
+    await using house = await twoFiles(1);
+    writeFileSync(house.log, 'rubbish\n');
+    await killedStart(house);
+    appendFileSync(house.log, 'other rubbish\n');
+    const { told, kept } = await goesOn(house);
+    expect(told).toEqual(['audit.jsonl.damaged-', 'audit.jsonl.damaged--2']);
+    expect(kept.map((name) => readFileSync(join(house.dir, name), 'utf8'))).toEqual(['rubbish\n', 'other rubbish\n']);
   });
 });
 

@@ -4,7 +4,7 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
@@ -16,7 +16,7 @@ export interface Box extends Disposable {
   /** Runs a line of sh in it. @returns what it printed @throws when it did not end well */
   sh(line: string): string;
   read(path: string): string;
-  write(path: string, text: string, mode?: number): void;
+  write(path: string, content: string | Uint8Array, mode?: number): void;
   /** The path of a file in it, as it is seen from outside. */
   at(path: string): string;
   /** Its name, which its cgroups have too. */
@@ -62,9 +62,9 @@ export function bootBox({ mount = process.env[GIVEN_IN] ?? '', disk = '' }: BoxO
       return out;
     },
     read: (path) => readFileSync(at(path), 'utf8'),
-    write(path, text, mode = 0o644) {
+    write(path, content, mode = 0o644) {
       mkdirSync(dirname(at(path)), { recursive: true });
-      writeFileSync(at(path), text, { mode });
+      writeFileSync(at(path), content, { mode });
     },
     at,
     name,

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 const ROOT = join(import.meta.dirname, '../..');
 
 export interface Given extends Disposable {
-  /** The release lies in its `release`, each of the other folders under its own name. */
+  /** The release lies in its `release`, the other folder under its own name. */
   readonly folder: string;
 }
 
-/** @param beside folders of the checkout that are copied beside the release */
-export function makeGiven(beside: readonly string[]): Given {
+/** @param beside a folder of the checkout that is copied beside the release */
+export function makeGiven(beside: string): Given {
   const folder = mkdtempSync(join(tmpdir(), 'recorder-given-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   try {
@@ -23,7 +23,7 @@ export function makeGiven(beside: readonly string[]): Given {
     execFileSync('sh', ['-ec', 'mkdir release && tar xzf "$1" -C release --strip-components=1 && rm "$1"', 'sh', `${archive}`], {
       cwd: folder,
     });
-    execFileSync('cp', ['-r', ...beside.map((path) => join(ROOT, path)), folder]);
+    execFileSync('cp', ['-r', join(ROOT, beside), folder]);
   } catch (error) {
     remove();
     throw error;

@@ -16,12 +16,11 @@ import { openDatabase } from '../../src/store/database.ts';
 import { MIGRATIONS } from '../../src/store/migrations.ts';
 import { type Store, openStore } from '../../src/store/store.ts';
 import { createClock } from '../support/house.ts';
+import { writeOlderStore } from '../support/older-store.ts';
 import { ROOT } from '../support/program.ts';
 import { OPERATOR, openOn } from '../support/write-path.ts';
 
 const ALL = Number.MAX_SAFE_INTEGER;
-/** Before there were commands. */
-const VERSION = 4;
 
 let dir: string;
 let path: string;
@@ -31,14 +30,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-/** A store as it was left by that version. */
-function leave(fixture: string): Database.Database {
-  const db = new Database(path);
-  for (const migration of MIGRATIONS.slice(0, VERSION)) db.exec(migration);
-  db.exec(readFileSync(join(ROOT, 'test/fixtures/stores', `${fixture}.sql`), 'utf8'));
-  db.pragma(`user_version = ${VERSION}`);
-  return db;
-}
+const leave = (fixture: string) => writeOlderStore(path, fixture);
 
 const linesOf = (store: Pick<Store, 'records'>) => store.records.after(0, ALL, ALL).map(({ line }) => line);
 

@@ -26,7 +26,7 @@ const TMPFS = 0x01_02_19_94;
 
 /** All of it goes with the scope. Nothing is started. */
 export function openHost(scope: AsyncDisposableStack): Host {
-  const given = scope.use(makeGiven(['test/bench/yardsticks']));
+  const given = scope.use(makeGiven('test/bench/yardsticks'));
   const disk = mkdtempSync(join(tmpdir(), 'recorder-disk-'));
   scope.defer(() => rmSync(disk, { recursive: true, force: true }));
   if (statfsSync(disk).type === TMPFS) throw new Error(`${disk} is memory: set TMPDIR to a folder of a disk`);

@@ -13,7 +13,7 @@ const connected = (options) =>
   new Promise((resolve, reject) => {
     const socket = connect({ ...options, timeout: 1500 });
     socket.on('connect', () => resolve(void socket.destroy())).on('error', reject);
-    socket.on('timeout', () => reject(Object.assign(new Error('no answer'), { code: 'SILENCE' })) ?? socket.destroy());
+    socket.on('timeout', () => socket.destroy(Object.assign(new Error('no answer'), { code: 'SILENCE' })));
   });
 
 const DOES = {
