@@ -19,6 +19,8 @@ export interface Service extends ServiceParts {
   /** Starts it, and waits for its first good answer. */
   start(generator: Generator, request?: string): Promise<Start>;
   stop(): void;
+  /** What it may have of a processor from now on, such as `10%`; empty = all of one. */
+  quota(share: string): void;
   /** Puts what lies in its folder and in the release out of the page cache. It must not run. */
   evict(): void;
   /** How many incidents it keeps. */
@@ -70,6 +72,7 @@ export function serviceIn(box: Box, parts: ServiceParts): Service {
       return { took: (await answered) - (s * 1e3 + ns / 1e6), cpu, parts: [launcher, service - launcher, cpu - service] };
     },
     stop: () => void box.sh(`systemctl stop ${unit}`),
+    quota: (share) => void box.sh(`systemctl set-property --runtime ${unit} CPUQuota=${share}`),
     evict() {
       const folders = `/usr/lib/incident-recorder ${state}`;
       box.sh(`sync; find ${folders} -type f -exec dd if={} iflag=nocache count=0 status=none \\;`);
