@@ -45,7 +45,7 @@ export function openHost(scope: AsyncDisposableStack): Host {
       `Environment=AUDIT_LOG_PATH=/var/lib/${folder}/incident-recorder-audit.jsonl`,
     ];
     box.write(`${RUNTIME}/${name}.service`, edit(box.read(UNIT)));
-    box.write(`${RUNTIME}/${name}.service.d/own.conf`, ['[Service]', ...own, ...settings, ''].join('\n'));
+    box.write(`${RUNTIME}/${name}.service.d/10-own.conf`, ['[Service]', ...own, ...settings, ''].join('\n'));
     return serviceIn(box, { name, port, state: `/var/lib/private/${name}` });
   };
   const lifted = copy('lifted', 8516, ['CPUQuota=']);

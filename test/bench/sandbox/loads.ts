@@ -115,8 +115,11 @@ export const HEAD = [
 ];
 
 export function cells({ per_second, p50_ms, p99_ms, errors, cpu, used, generator }: Measured): (string | number)[] {
-  const split = `${count(cpu.total)} (${count(cpu.user)} + ${count(cpu.system)})`;
-  return [count(per_second), ms(p50_ms), ms(p99_ms), errors, split, (used * 100).toFixed(1), (generator * 100).toFixed(0)];
+  // Where every request failed there is nothing to show.
+  const shown = (value: number, as: (value: number) => string) => (Number.isFinite(value) ? as(value) : '–');
+  const split = shown(cpu.total, () => `${count(cpu.total)} (${count(cpu.user)} + ${count(cpu.system)})`);
+  const speed = [shown(per_second, count), shown(p50_ms, ms), shown(p99_ms, ms)];
+  return [...speed, errors, split, (used * 100).toFixed(1), (generator * 100).toFixed(0)];
 }
 
 export async function measure({ generator }: Host, { port, cgroup }: Service, load: Load, seconds: number): Promise<Measured> {
