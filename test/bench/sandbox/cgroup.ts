@@ -29,8 +29,6 @@ export interface Memory {
 export interface Cgroup {
   cpu(): Cpu;
   memory(): Memory;
-  /** How often it was kept waiting for its quota, of how many periods. */
-  throttled(): { readonly periods: number; readonly throttled: number };
   /** How often it met its memory limit, and page cache had to go. */
   limitMet(): number;
   /** Of its first process, as it is seen from here; null = it has none. */
@@ -60,7 +58,6 @@ export function openCgroup(path: string): Cgroup {
       const [anonymous, file] = [field('memory', 'memory.stat', 'total_rss'), field('memory', 'memory.stat', 'total_cache')];
       return { charged: of('usage'), peak: of('max_usage'), anonymous, file, kernel: of('kmem.usage') };
     },
-    throttled: () => ({ periods: field('cpu', 'cpu.stat', 'nr_periods'), throttled: field('cpu', 'cpu.stat', 'nr_throttled') }),
     limitMet: () => (UNIFIED ? field('', 'memory.events', 'max') : number('memory', 'memory.failcnt')),
     pid() {
       try {

@@ -17,6 +17,7 @@ import { measureProfile } from './profile.ts';
 import { watchMemory } from './resident.ts';
 import { measureStarts, tableOfStarts } from './starts.ts';
 
+/** Between two looks at how many there are. */
 const FILL_S = 2;
 
 const flag = { type: 'boolean', default: false } as const;
