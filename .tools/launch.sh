@@ -273,6 +273,7 @@ start() {
 
 # The tests boot a systemd of their own, for which they need root and what a Debian host has.
 sandbox() {
+  PATH=$PATH:/usr/sbin:/sbin
   missing=
   [ "$(id -u)" = 0 ] || missing=' root'
   [ -x /lib/systemd/systemd ] || missing="$missing systemd"

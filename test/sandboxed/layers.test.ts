@@ -41,6 +41,12 @@ const ROWS: readonly Row[] = [
   { layer: 'ProtectHome', settings: ['ProtectHome'], what: 'read /root/file', denied: /EACCES|ENOENT/ },
   { layer: 'ReadOnlyPaths', settings: ['ReadOnlyPaths'], what: 'write /etc/secure-ai/new', denied: 'EROFS' },
   { layer: 'InaccessiblePaths', settings: ['InaccessiblePaths'], what: 'list /srv', denied: /EACCES|EMPTY/ },
+  {
+    layer: 'TemporaryFileSystem',
+    settings: ['TemporaryFileSystem', 'BindReadOnlyPaths'],
+    what: 'meet /run/systemd/journal/stdout',
+    denied: 'ENOENT',
+  },
   { layer: 'PrivateTmp', settings: ['PrivateTmp'], what: 'read /tmp/of-the-host', denied: 'ENOENT' },
   { layer: 'PrivateDevices', settings: ['PrivateDevices'], what: 'read /dev/of-the-host', denied: 'ENOENT' },
   { layer: 'DevicePolicy', settings: ['DevicePolicy'], what: 'open /dev/kernel-log', denied: 'EPERM' },

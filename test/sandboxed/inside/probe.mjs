@@ -52,6 +52,7 @@ const DOES = {
       server.listen(Number(port), host, () => resolve(void server.close()));
     }),
   connect: () => connected({ host: argument.split(' ')[0], port: Number(argument.split(' ')[1]) }),
+  meet: () => connected({ path: argument }),
   allocate: async () => {
     const kept = [];
     for (let mb = 0; mb < Number(argument); mb += 8) kept.push(Buffer.alloc(8 * 2 ** 20, 1));
