@@ -9,7 +9,7 @@ import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A folder with the release, unpacked in `release`, a later one in `next`, and the actuators of the tests. */
+    /** A folder with the archive of the release, what is in it unpacked in `release`, a later one in `next`, and the actuators of the tests. */
     given: string;
   }
 }
@@ -24,7 +24,7 @@ export function setup({ provide }: TestProject): () => void {
   chmodSync(folder, 0o755); // also a dynamic user is to find what lies in it
   execFileSync(process.execPath, [join(ROOT, '.tools/release.ts'), '--out', folder], { stdio: ['ignore', 'ignore', 'inherit'] });
   const archive = readdirSync(folder).find((name) => name.endsWith('.tar.gz'));
-  execFileSync('sh', ['-ec', 'mkdir release && tar xzf "$1" -C release --strip-components=1 && rm "$1"', 'sh', `${archive}`], {
+  execFileSync('sh', ['-ec', 'mkdir release && tar xzf "$1" -C release --strip-components=1', 'sh', `${archive}`], {
     cwd: folder,
   });
   // As if it were the next one: other in its name alone.
