@@ -2,7 +2,8 @@
 
 import { z } from 'zod';
 import { isObject } from '../input/bounds.ts';
-import { line, optional, parseShape, text } from '../input/shape.ts';
+import { isShapeable, line, optional, parseShape, text } from '../input/shape.ts';
+import { plainReport } from './plain-report.ts';
 import { SEVERITIES } from './vocabulary.ts';
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -39,5 +40,6 @@ export type Report = z.infer<typeof Report>;
 
 /** @throws RecorderError "invalid_report" with a fault for each field that is wrong, or for the first bound that is broken. */
 export function parseReport(body: unknown): Report {
-  return parseShape(Report, body, 'invalid_report');
+  const plain = isShapeable(body) ? plainReport(body) : null;
+  return plain ?? parseShape(Report, body, 'invalid_report');
 }
