@@ -117,8 +117,9 @@ function weigh(policy: Policy, entries: readonly RuleAction[], told: Told, facts
   const wanted = new Map<string, Wanted>();
   for (const entry of entries) {
     const { action } = entry;
-    if (entry.if) tried.push({ action, kind: 'if', text: entry.if.text, holds: holds(entry.if, facts) });
-    if (entry.if && !holds(entry.if, facts)) continue;
+    const isMet = entry.if === null || holds(entry.if, facts);
+    if (entry.if) tried.push({ action, kind: 'if', text: entry.if.text, holds: isMet });
+    if (!isMet) continue;
     const target = targetOf(action, entry.target, told);
     const key = `${action} ${'missing' in target ? `at ${entry.target}` : targetName(target)}`;
     if (wanted.has(key)) continue;
