@@ -1,14 +1,21 @@
-// A report as nearly all are, read without a schema: what is taken here the schema takes too, and makes the same of it.
+// Reading a report: what is plainly good without the schema, which takes it too and makes the same of it; all else by the schema.
 
 import { isObject } from '../input/bounds.ts';
+import { isShapeable, parseShape } from '../input/shape.ts';
 import { isPrintable } from '../input/text.ts';
-import type { Evidence, Report } from './report.ts';
+import { type Evidence, Report } from './report.ts';
 import { SEVERITIES } from './vocabulary.ts';
 
 const FIELDS: ReadonlySet<string> = new Set([
   ...['class', 'source', 'description', 'severity', 'evidence', 'subject'],
   ...['dedup_key', 'confidence', 'occurred_at', 'trace_id', 'attack'],
 ]);
+
+/** @throws RecorderError "invalid_report" with a fault for each field that is wrong, or for the first bound that is broken. */
+export function parseReport(body: unknown): Report {
+  const plain = isShapeable(body) ? plainReport(body) : null;
+  return plain ?? parseShape(Report, body, 'invalid_report');
+}
 
 /**
  * Null for whatever is not plainly good, and for what few reports have (`occurred_at`, `attack`): the schema is asked then, and finds the

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { plainReport } from '../../src/incident/plain-report.ts';
+import { plainReport } from '../../src/incident/report-reading.ts';
 import { Report } from '../../src/incident/report.ts';
 import { isShapeable } from '../../src/input/shape.ts';
 
