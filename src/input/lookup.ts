@@ -10,7 +10,7 @@ const LOCALHOST: LookupAddress[] = [
 
 /** In a sandbox without a resolver, and without /etc/hosts, every other name is unknown. */
 export const lookup: LookupFunction = (hostname, options, callback) => {
-  if (hostname.toLowerCase() !== 'localhost') return void ask(hostname, options, callback);
+  if (hostname.toLowerCase() !== 'localhost') return ask(hostname, options, callback);
   const found = options.family === 4 || options.family === 6 ? LOCALHOST.filter(({ family }) => family === options.family) : LOCALHOST;
   const [first] = found;
   if (options.all) callback(null, found);

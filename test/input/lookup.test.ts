@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { lookup } from '../../src/input/lookup.ts';
 
 const ask = async (name: string, options: Parameters<typeof lookup>[1]) =>
-  new Promise((resolve) => void lookup(name, options, (error, address, family) => resolve(error ? error.code : [address, family])));
+  new Promise((resolve) => {
+    lookup(name, options, (error, address, family) => resolve(error ? error.code : [address, family]));
+  });
 
 describe('localhost', () => {
   it.each(['localhost', 'LocalHost'])('%s is this machine, over IPv4 first', async (name) => {
