@@ -1,0 +1,99 @@
+// `doctor`: which layers of the sandbox are in force in the running service, and what is wrong beside it.
+
+import { type Config, readConfig } from '../config.ts';
+import { RecorderError } from '../errors.ts';
+import { readSmallFile } from '../input/file.ts';
+import type { Address } from '../policy/policy.ts';
+import { asSeenBy, besideOf } from './doctor-beside.ts';
+import { layersOf } from './doctor-layers.ts';
+import { type Line, tableOf } from './doctor-line.ts';
+import { type Process, readProcess } from './doctor-process.ts';
+import { type Answers, addressGiven, askService } from './doctor-answers.ts';
+import { askSystemd, unitNamed } from './doctor-systemd.ts';
+import { EXIT, print } from './output.ts';
+
+export interface DoctorOptions {
+  readonly unit?: string;
+  readonly url?: string;
+  /** A file with a token that may read. */
+  readonly token?: string;
+  readonly json: boolean;
+}
+
+const DEFAULT_UNIT = 'incident-recorder';
+const MAX_TOKEN_BYTES = 4096;
+const VERDICTS: Record<number, string> = {
+  [EXIT.ok]: 'ok',
+  [EXIT.found]: 'wrong',
+  [EXIT.unreachable]: 'unreachable',
+  [EXIT.unauthorised]: 'unauthorised',
+};
+
+/**
+ * @returns 0 nothing is wrong · 69 the service does not answer · 77 it does not take our token, or there is none · 3 something is wrong
+ * @throws RecorderError "invalid_parameter", "invalid_configuration"
+ */
+export async function doctor({ unit: named, url, token: file, json }: DoctorOptions): Promise<number> {
+  const unit = named === undefined && url !== undefined ? null : unitNamed(named ?? DEFAULT_UNIT);
+  const properties = unit === null ? null : await askSystemd(unit);
+  const pid = Number(properties?.get('MainPID') ?? 0);
+  const process = pid > 0 ? readProcess(pid) : null;
+  const config = readConfig(process?.env ?? globalThis.process.env);
+  const address = url === undefined ? addressOf(config) : addressGiven(url);
+  const token = file === undefined ? tokenOf(config, process) : tokenIn(file);
+  const answers = await askService(address, token);
+  const layers = layersOf({ process, unit: properties, service: answers.layers }, whyUnknown(unit, process, answers));
+  const beside = await besideOf({ unit, properties, process, config, answers });
+  const lines = [...layers, ...beside];
+  const code = codeOf(answers, lines);
+  if (json) print(JSON.stringify({ verdict: VERDICTS[code], unit, layers, beside }));
+  else ['The sandbox', ...tableOf(layers), '', 'Beside it', ...tableOf(beside), '', ...summaryOf(lines, answers)].forEach(print);
+  return code;
+}
+
+/** What comes first is told first: what was not asked says nothing of what is wrong. */
+function codeOf({ unreachable, unauthorised }: Answers, lines: readonly Line[]): number {
+  if (unreachable !== null) return EXIT.unreachable;
+  if (unauthorised) return EXIT.unauthorised;
+  return lines.some(({ word }) => word === 'WRONG') ? EXIT.found : EXIT.ok;
+}
+
+function summaryOf(lines: readonly Line[], { unreachable, refused }: Answers): string[] {
+  const wrong = lines.filter(({ word }) => word === 'WRONG').map(({ about }) => about);
+  const unknown = lines.filter(({ word }) => word === 'unknown').map(({ about }) => about);
+  const list = (abouts: readonly string[]) => [...new Set(abouts)].join(', ');
+  return [
+    wrong.length > 0 ? `WRONG: ${list(wrong)}` : 'nothing is wrong that was seen',
+    ...(unknown.length > 0 ? [`unknown: ${list(unknown)}${globalThis.process.geteuid?.() === 0 ? '' : ' (root sees more)'}`] : []),
+    ...(unreachable === null && refused !== null ? [`the service tells less than it knows: ${refused}`] : []),
+  ];
+}
+
+/** Of a layer that nobody has said anything of. */
+function whyUnknown(unit: string | null, process: Process | null, { unreachable, refused }: Answers): string {
+  const asked = unreachable !== null ? 'the service does not answer' : (refused ?? 'the service cannot tell it');
+  if (unit === null) return `${asked}, and no unit was named`;
+  return process ? `${asked}, and this user cannot see it` : `${unit} does not run, or there is no systemd here`;
+}
+
+function addressOf({ BIND_ADDR: { host, port } }: Config): Address {
+  const isAny = host === '0.0.0.0' || host === '[::]';
+  return addressGiven(`http://${isAny ? '127.0.0.1' : host}:${port}`);
+}
+
+/** @throws RecorderError "invalid_parameter", "invalid_configuration" */
+function tokenIn(path: string): string {
+  const file = readSmallFile(path, MAX_TOKEN_BYTES);
+  if (!file) throw new RecorderError('invalid_parameter', `--token ${path}: there is no such file`);
+  return file.text.trim();
+}
+
+/** The service's own; null when it has none, or this user may not read it. */
+function tokenOf({ SERVICE_TOKEN_PATH: path }: Config, process: Process | null): string | null {
+  try {
+    return path === null ? null : tokenIn(asSeenBy(process, path));
+  } catch (error) {
+    if (error instanceof RecorderError) return null;
+    throw error;
+  }
+}
