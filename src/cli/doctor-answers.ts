@@ -47,6 +47,11 @@ export function addressGiven(url: string): Address {
   throw new RecorderError('invalid_parameter', `--url ${url}: must be such as http://127.0.0.1:8515 or unix:/path.sock`);
 }
 
+/** @param why it was not even asked */
+export function unasked(why: string): Answers {
+  return { health: null, cage: null, layers: null, actuators: null, unreachable: why, refused: null, unauthorised: false };
+}
+
 /** Never rejects. @param token null = there is none */
 export async function askService(address: Address, token: string | null): Promise<Answers> {
   const why = {

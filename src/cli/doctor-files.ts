@@ -9,18 +9,20 @@ export interface FilesParts {
   readonly secrets: readonly string[];
   /** Folders of secrets: they too, and each file in them. */
   readonly folders: readonly string[];
-  /** Decide what is done: only their owner may write them. */
+  /** Decide what is done: no other may write them. */
   readonly deciding: readonly string[];
   /** The log and the database, in folders that only the service writes. */
   readonly kept: readonly string[];
   /** The user of the service; null = not known. */
   readonly uid: number | null;
-  /** Whether what decides must be root's. */
+  /** Whether what decides must be root's, and no group's. */
   readonly isInstalled: boolean;
 }
 
 const OF_OTHERS = 0o077;
-const WRITTEN_BY_OTHERS = 0o022;
+const WRITTEN_BY_GROUP = 0o020;
+const WRITTEN_BY_EVERYONE = 0o002;
+const STICKY = 0o1000;
 const OF_EVERYONE = 0o007;
 
 interface Found {
@@ -40,8 +42,8 @@ export function permissionLines({ secrets, folders, deciding, kept, uid, isInsta
     ),
     ...[...new Set([...deciding, ...deciding.map((path) => dirname(path))])].map((path) =>
       judge(path, ({ mode, uid: owner }) => {
-        if ((mode & WRITTEN_BY_OTHERS) !== 0 && (mode & 0o1000) === 0)
-          return `others may write it (mode ${octal(mode)}): chmod go-w ${path}`;
+        const others = WRITTEN_BY_EVERYONE | (isInstalled ? WRITTEN_BY_GROUP : 0);
+        if ((mode & others) !== 0 && (mode & STICKY) === 0) return `others may write it (mode ${octal(mode)}): chmod go-w ${path}`;
         return isInstalled && owner !== 0 ? `it is of uid ${owner}, not of root: chown root ${path}` : null;
       }),
     ),

@@ -46,12 +46,13 @@ export function policyLines({ config, secrets, open, inForce }: PolicyParts): Li
   ];
   if (faults.length > 0) return faults.map(wrong);
   const warnings = warningsOf(policy).length;
+  const named = [...policy.actuators.keys()];
   const told = [
-    `${path}: ${policy.rules.size} rules, ${policy.actuators.size} actuators`,
+    `${path}: ${policy.rules.size} rules, ${named.length === 0 ? 'no actuators' : `actuators ${named.join(', ')}`}`,
     ...(ports.length > 0 && open !== undefined ? [`its ports ${ports.join(', ')} are open`] : []),
     ...(inForce === null ? [] : ['as in force']),
     ...(secrets === null ? ['its secrets were not opened'] : []),
-    ...(warnings > 0 ? [`${warnings} warnings: incident-recorder policy check ${path}`] : []),
+    ...(warnings > 0 ? [`warnings: ${warnings}, told by incident-recorder policy check ${path}`] : []),
   ];
   return [line('policy', 'ok', told.join('; '), 'seen on the disk')];
 }

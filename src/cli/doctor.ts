@@ -1,5 +1,6 @@
 // `doctor`: which layers of the sandbox are in force in the running service, and what is wrong beside it.
 
+import { isToken } from '../access/load.ts';
 import { type Config, readConfig } from '../config.ts';
 import { RecorderError } from '../errors.ts';
 import { readSmallFile } from '../input/file.ts';
@@ -7,8 +8,9 @@ import type { Address } from '../policy/policy.ts';
 import { asSeenBy, besideOf } from './doctor-beside.ts';
 import { layersOf } from './doctor-layers.ts';
 import { type Line, tableOf } from './doctor-line.ts';
+import { isListenedOnBy } from './doctor-listener.ts';
 import { type Process, readProcess } from './doctor-process.ts';
-import { type Answers, addressGiven, askService } from './doctor-answers.ts';
+import { type Answers, addressGiven, askService, unasked } from './doctor-answers.ts';
 import { askSystemd, unitNamed } from './doctor-systemd.ts';
 import { EXIT, print } from './output.ts';
 
@@ -21,6 +23,7 @@ export interface DoctorOptions {
 }
 
 const DEFAULT_UNIT = 'incident-recorder';
+const NO_SYSTEMD = 'there is no systemd here that knows its process; --url says where it answers';
 const MAX_TOKEN_BYTES = 4096;
 const VERDICTS: Record<number, string> = {
   [EXIT.ok]: 'ok',
@@ -41,7 +44,8 @@ export async function doctor({ unit: named, url, token: file, json }: DoctorOpti
   const config = readConfig(process?.env ?? globalThis.process.env);
   const address = url === undefined ? addressOf(config) : addressGiven(url);
   const token = file === undefined ? tokenOf(config, process) : tokenIn(file);
-  const answers = await askService(address, token);
+  const impostor = unit === null ? null : properties === null ? NO_SYSTEMD : whyNotIts(address, pid, unit);
+  const answers = impostor === null ? await askService(address, token) : unasked(impostor);
   const layers = layersOf({ process, unit: properties, service: answers.layers }, whyUnknown(unit, process, answers));
   const beside = await besideOf({ unit, properties, process, config, answers });
   const lines = [...layers, ...beside];
@@ -81,11 +85,21 @@ function addressOf({ BIND_ADDR: { host, port } }: Config): Address {
   return addressGiven(`http://${isAny ? '127.0.0.1' : host}:${port}`);
 }
 
+/** Why it is not the service that would be asked, and be shown the token. */
+function whyNotIts(address: Address, pid: number, unit: string): string | null {
+  if (pid === 0) return `${unit} does not run`;
+  if (address.over === 'unix' || isListenedOnBy(pid, address.port) !== false) return null;
+  return `its process ${pid} does not listen on port ${address.port}`;
+}
+
 /** @throws RecorderError "invalid_parameter", "invalid_configuration" */
 function tokenIn(path: string): string {
   const file = readSmallFile(path, MAX_TOKEN_BYTES);
   if (!file) throw new RecorderError('invalid_parameter', `--token ${path}: there is no such file`);
-  return file.text.trim();
+  const token = file.text.trim();
+  if (!isToken(token))
+    throw new RecorderError('invalid_parameter', `--token ${path}: holds no token: one line of visible ASCII without spaces`);
+  return token;
 }
 
 /** The service's own; null when it has none, or this user may not read it. */

@@ -2,6 +2,7 @@
 
 import { closeSync, openSync, statSync, symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { release } from 'node:os';
 import type { Sight } from './in-force.ts';
 
 /** The root of all: a rule that had it in reach would have everything. */
@@ -40,13 +41,22 @@ export async function tryPort(allowed: readonly number[] | null): Promise<{ port
   let port = 1;
   while (allowed?.includes(port)) port += 1;
   const told = await connected(port);
-  const at = `connecting to port ${port} of loopback: ${told}`;
   const isClosed = told === 'EAFNOSUPPORT';
   const inForce = told === 'EACCES' ? true : ['ok', 'ECONNREFUSED'].includes(told) ? false : null;
+  const at = `connecting to port ${port} of loopback: ${told}${inForce === false && isOld() ? OLD : ''}`;
   return {
     ports: { in_force: inForce, seen: isClosed ? 'there is no TCP here that a port could be tried of' : at },
     network: isClosed ? { in_force: true, seen: 'no socket of IPv4 can be made' } : { in_force: null, seen: 'sockets of IPv4 can be made' },
   };
+}
+
+const OLD = `; Linux ${release()} does not know it, 6.7 and newer do`;
+
+function isOld(): boolean {
+  const [major = 0, minor = 0] = release()
+    .split('.')
+    .map((part) => Number.parseInt(part, 10));
+  return major < 6 || (major === 6 && minor < 7);
 }
 
 function connected(port: number): Promise<string> {

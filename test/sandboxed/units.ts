@@ -8,7 +8,7 @@ const UNIT = join(import.meta.dirname, '../../systemd/incident-recorder.service'
 export const NODE = '/usr/lib/incident-recorder/bin/node';
 
 /** Its settings in [Service], each a line, whole. */
-export const SETTINGS: readonly string[] = (readFileSync(UNIT, 'utf8').split('[Service]\n')[1] ?? '')
+const SETTINGS: readonly string[] = (readFileSync(UNIT, 'utf8').split('[Service]\n')[1] ?? '')
   .replaceAll('\\\n', '')
   .split('\n')
   .filter((line) => /^[A-Z]\w+=/.test(line));
