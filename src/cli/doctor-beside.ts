@@ -6,7 +6,7 @@ import type { Config } from '../config.ts';
 import { permissionLines } from './doctor-files.ts';
 import { clockLine, diskLine, nodeLine, unitLine } from './doctor-host.ts';
 import type { Line } from './doctor-line.ts';
-import { examineLog } from './doctor-log.ts';
+import type { LogExamined } from './doctor-log.ts';
 import { policyLines } from './doctor-policy.ts';
 import type { Process } from './doctor-process.ts';
 import type { Answers } from './doctor-answers.ts';
@@ -21,6 +21,7 @@ export interface Known {
   readonly process: Process | null;
   readonly config: Config;
   readonly answers: Answers;
+  readonly log: LogExamined;
 }
 
 const RELEASE = '/usr/lib/incident-recorder';
@@ -34,15 +35,12 @@ const NONE: typeof INSTALLED = { secrets: [], folders: [], deciding: [] };
 /** What systemd hands over lies in the service's own view of the files. */
 const HANDED_OVER = '/run/credentials/';
 
-export async function besideOf({ unit, properties, process, config, answers }: Known): Promise<Line[]> {
-  const { AUDIT_LOG_PATH, DATABASE_PATH, CONTAINMENT_POLICY_PATH, SECRETS_DIR, SERVICE_TOKEN_PATH, CHECKPOINT_KEY_PATH } = config;
+export async function besideOf({ unit, properties, process, config, answers, log }: Known): Promise<Line[]> {
+  const { AUDIT_LOG_PATH, DATABASE_PATH, CONTAINMENT_POLICY_PATH, SECRETS_DIR, SERVICE_TOKEN_PATH, TOKENS_PATH, CHECKPOINT_KEY_PATH } =
+    config;
   const installed = unit === null ? NONE : INSTALLED;
-  // Of a service whose environment cannot be seen, it is not known where they are.
-  const isTold = unit === null || process?.env;
-  const ours = (...paths: readonly (string | null)[]) =>
-    paths.filter((path) => isTold && path !== null && !path.startsWith(HANDED_OVER)) as string[];
+  const ours = (...paths: readonly (string | null)[]) => paths.filter((path) => path !== null && !path.startsWith(HANDED_OVER)) as string[];
   const secrets = SECRETS_DIR === null ? null : asSeenBy(process, SECRETS_DIR);
-  const log = await examineLog(AUDIT_LOG_PATH, asSeenBy(process, CHECKPOINT_KEY_PATH));
   return [
     ...(unit === null ? [] : [unitLine(unit, properties)]),
     healthLine(answers),
@@ -51,13 +49,13 @@ export async function besideOf({ unit, properties, process, config, answers }: K
     ...permissionLines({
       secrets: [...ours(SERVICE_TOKEN_PATH, CHECKPOINT_KEY_PATH), ...installed.secrets],
       folders: [...ours(SECRETS_DIR), ...installed.folders],
-      deciding: [CONTAINMENT_POLICY_PATH, ...installed.deciding],
+      deciding: [CONTAINMENT_POLICY_PATH, ...ours(TOKENS_PATH), ...installed.deciding],
       kept: [AUDIT_LOG_PATH, DATABASE_PATH],
       ...{ uid: process?.status?.uids[1] ?? null, isInstalled: unit !== null },
     }),
     ...policyLines({
       ...{ config, secrets: secrets !== null && isReadable(secrets) ? secrets : null },
-      ...{ open: process?.env ? config.CONNECT_PORTS : undefined, inForce: log.policy },
+      ...{ open: process?.env ? config.CONNECT_PORTS : undefined, inForce: log.line.word === 'ok' ? log.policy : null },
     }),
     log.line,
     clockLine(await askClock(), log.newest, import.meta.filename),

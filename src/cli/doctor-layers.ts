@@ -10,6 +10,8 @@ import type { Properties } from './doctor-systemd.ts';
 /** What there is to judge by; null, what there is not. */
 export interface Evidence {
   readonly process: Process | null;
+  /** The folders that it is to write. */
+  readonly own: readonly string[];
   /** What the service sees of its own cage, by layer. */
   readonly service: ReadonlyMap<string, Sight> | null;
   readonly unit: Properties | null;
@@ -19,8 +21,8 @@ type Look = (evidence: Evidence) => FromSomewhere | null;
 
 /** By the kernel where it tells us, else by the service, to which it tells the same. */
 function judged(layer: JudgedLayer): Look {
-  return ({ process, service }) => {
-    const sight = process && JUDGED[layer](process);
+  return ({ process, own, service }) => {
+    const sight = process && JUDGED[layer]({ ...process, own });
     return sight ? { ...sight, from: 'seen in /proc' } : ownWord(layer, service);
   };
 }
@@ -75,7 +77,7 @@ const ROWS: readonly (readonly [layer: string, ...looks: readonly Look[]])[] = [
   ['private_tmp', judged('private_tmp')],
   ['private_devices', compared(devicesOf)],
   ['other_processes', judged('other_processes')],
-  ['writable_code', judged('writable_code'), said('MemoryDenyWriteExecute', yes)],
+  ['made_code', judged('made_code'), said('MemoryDenyWriteExecute', yes)],
   ['jitless', judged('jitless')],
   ['network', networkOf],
   ['address_families', said('RestrictAddressFamilies', (families) => families.split(' ').every((each) => FAMILIES.has(each)))],

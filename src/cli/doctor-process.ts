@@ -1,14 +1,13 @@
 // The process of the service, as /proc shows it to whoever asks: what of that may be read depends on who that is.
 
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
-import { ENVIRONMENT } from '../config.ts';
 import type { ProcessFiles } from '../sandbox/in-force.ts';
 import { type Mount, limitsIn, mountsIn, statusIn } from '../sandbox/kernel-files.ts';
-import { ownFolders } from '../sandbox/own-folders.ts';
 import { type GroupBounds, groupBounds } from './doctor-cgroup.ts';
 
-export interface Process extends ProcessFiles {
+export interface Process extends Omit<ProcessFiles, 'own'> {
   readonly pid: number;
+  /** As the process itself shows it, which may write over it: nothing secret may hang on it. */
   readonly env: Readonly<Record<string, string>> | null;
   readonly bounds: GroupBounds | null;
   /** Whether it has a namespace of its own, other than ours; null = it cannot be told. */
@@ -42,7 +41,6 @@ export function readProcess(pid: number, proc = '/proc'): Process | null {
     limits: limits ? limitsIn(limits) : null,
     maps: text('maps'),
     command: wordsIn(text('cmdline')),
-    own: ownFolders([env?.['AUDIT_LOG_PATH'] ?? ENVIRONMENT.AUDIT_LOG_PATH, ...(env?.['DATABASE_PATH'] ? [env['DATABASE_PATH']] : [])]),
     bounds: groups ? groupBounds(groups, host) : null,
     isApart: (kind) => orNull(() => readlinkSync(at(`ns/${kind}`)) !== readlinkSync(`${proc}/self/ns/${kind}`)),
     exe: orNull(() => ({ path: readlinkSync(at('exe')), isOurs: isSame(at('exe'), process.execPath) })),

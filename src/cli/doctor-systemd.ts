@@ -28,6 +28,17 @@ export async function askClock(): Promise<Properties | null> {
   return text === null ? null : propertiesIn(text);
 }
 
+/** The environment that the unit gives, by the word of root. What it reads from files at its start (EnvironmentFile=) is not in it. */
+export function environmentOf(unit: Properties): Record<string, string> {
+  const words = (unit.get('Environment') ?? '').matchAll(/"((?:[^"\\]|\\.)*)"|\$'((?:[^'\\]|\\.)*)'|(\S+)/g);
+  return Object.fromEntries(
+    [...words].map(([, quoted, escaped, plain]) => {
+      const word = plain ?? (quoted ?? escaped ?? '').replaceAll(/\\(.)/g, '$1');
+      return [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)];
+    }),
+  );
+}
+
 function propertiesIn(text: string): Properties {
   return new Map(
     text.split('\n').flatMap((line) => {

@@ -5,13 +5,15 @@ import { type Config, readConfig } from '../config.ts';
 import { RecorderError } from '../errors.ts';
 import { readSmallFile } from '../input/file.ts';
 import type { Address } from '../policy/policy.ts';
+import { ownFolders } from '../sandbox/own-folders.ts';
 import { asSeenBy, besideOf } from './doctor-beside.ts';
 import { layersOf } from './doctor-layers.ts';
 import { type Line, tableOf } from './doctor-line.ts';
 import { isListenedOnBy } from './doctor-listener.ts';
+import { examineLog } from './doctor-log.ts';
 import { type Process, readProcess } from './doctor-process.ts';
 import { type Answers, addressGiven, askService, unasked } from './doctor-answers.ts';
-import { askSystemd, unitNamed } from './doctor-systemd.ts';
+import { askSystemd, environmentOf, unitNamed } from './doctor-systemd.ts';
 import { EXIT, print } from './output.ts';
 
 export interface DoctorOptions {
@@ -41,13 +43,19 @@ export async function doctor({ unit: named, url, token: file, json }: DoctorOpti
   const properties = unit === null ? null : await askSystemd(unit);
   const pid = Number(properties?.get('MainPID') ?? 0);
   const process = pid > 0 ? readProcess(pid) : null;
-  const config = readConfig(process?.env ?? globalThis.process.env);
-  const address = url === undefined ? addressOf(config) : addressGiven(url);
-  const token = file === undefined ? tokenOf(config, process) : tokenIn(file);
+  const env = properties === null ? globalThis.process.env : environmentOf(properties);
+  // By the word of root alone: what is read for the service is shown to the service.
+  const trusted = readConfig(env);
+  const config = readConfig({ ...process?.env, ...env });
+  const address = url === undefined ? addressOf(trusted) : addressGiven(url);
+  const token = file === undefined ? tokenOf(trusted, process) : tokenIn(file);
+  // Before the service is asked: what it has mended meanwhile, it then tells of.
+  const log = await examineLog(config.AUDIT_LOG_PATH, asSeenBy(process, config.CHECKPOINT_KEY_PATH));
   const impostor = unit === null ? null : properties === null ? NO_SYSTEMD : whyNotIts(address, pid, unit);
   const answers = impostor === null ? await askService(address, token) : unasked(impostor);
-  const layers = layersOf({ process, unit: properties, service: answers.layers }, whyUnknown(unit, process, answers));
-  const beside = await besideOf({ unit, properties, process, config, answers });
+  const own = ownFolders([config.AUDIT_LOG_PATH, config.DATABASE_PATH]);
+  const layers = layersOf({ process, own, unit: properties, service: answers.layers }, whyUnknown(unit, process, answers));
+  const beside = await besideOf({ unit, properties, process, config, answers, log });
   const lines = [...layers, ...beside];
   const code = codeOf(answers, lines);
   if (json) print(JSON.stringify({ verdict: VERDICTS[code], unit, layers, beside }));

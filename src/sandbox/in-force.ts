@@ -1,7 +1,7 @@
 // Which layers of the sandbox are in force, judged by what the kernel tells of the process: the same by the service of itself, and from outside.
 
 import { boundOf } from './bounds.ts';
-import { type Limit, type Mount, type Status, writableCodeIn } from './kernel-files.ts';
+import { type Limit, type Mount, type Status, madeCodeIn } from './kernel-files.ts';
 
 /** One layer, looked at from one side. */
 export interface Sight {
@@ -54,7 +54,7 @@ export const JUDGED = {
   home: ({ mounts }) => mounts && homeOf(mounts),
   private_tmp: ({ mounts }) => mounts && temporaryOf(mounts),
   other_processes: ({ mounts }) => mounts && processesOf(mounts),
-  writable_code: ({ maps }) => (maps === null ? null : codeOf(maps)),
+  made_code: ({ maps }) => (maps === null ? null : codeOf(maps)),
   jitless: ({ command }) =>
     command && {
       in_force: command.includes('--jitless'),
@@ -154,10 +154,10 @@ function processesOf(mounts: readonly Mount[]): Sight {
 }
 
 function codeOf(maps: string): Sight {
-  const [first, ...more] = writableCodeIn(maps);
+  const [first, ...more] = madeCodeIn(maps);
   return {
     in_force: first === undefined,
-    seen: first === undefined ? 'no memory is writable and executable' : `${1 + more.length} writable and executable: ${first}`,
+    seen: first === undefined ? 'all code is of files, and cannot be written' : `${1 + more.length} times code that is made: ${first}`,
   };
 }
 

@@ -105,7 +105,15 @@ export function limitsIn(text: string): Map<string, Limit> {
   );
 }
 
-/** What of its memory may be written and executed: a line each. @param text of /proc/PID/maps */
-export function writableCodeIn(text: string): string[] {
-  return text.split('\n').filter((line) => /^[0-9a-f]+-[0-9a-f]+ .wx/.test(line));
+/**
+ * What of its memory may be executed, and may be written too or is of no file: a line each. What is made while it runs lies there.
+ * @param text of /proc/PID/maps
+ */
+export function madeCodeIn(text: string): string[] {
+  return text.split('\n').filter((line) => {
+    const [, write, path = ''] = /^[0-9a-f]+-[0-9a-f]+ .([w-])x. \S+ \S+ \S+\s*(.*)$/.exec(line) ?? [];
+    const isOfFile = (path.startsWith('/') && !path.startsWith('/memfd:')) || OF_THE_KERNEL.has(path);
+    return write !== undefined && (write === 'w' || !isOfFile);
+  });
 }
+const OF_THE_KERNEL = new Set(['[vdso]', '[vsyscall]', '[uprobes]', '[vectors]', '[sigpage]']);

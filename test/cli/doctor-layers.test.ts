@@ -6,7 +6,7 @@ import { type Line, lineOf, tableOf } from '../../src/cli/doctor-line.ts';
 import type { Process } from '../../src/cli/doctor-process.ts';
 import { mountsIn, statusIn } from '../../src/sandbox/kernel-files.ts';
 
-const NOTHING: Evidence = { process: null, service: null, unit: null };
+const NOTHING: Evidence = { process: null, own: [], service: null, unit: null };
 
 function aProcess(more: Partial<Process> = {}): Process {
   return {
@@ -48,12 +48,10 @@ describe('a layer', () => {
 
   it('that is only said is not more than said, and a word that is worse counts', () => {
     const unit = new Map([['MemoryDenyWriteExecute', 'yes']]);
-    expect(lineIn({ unit }, 'writable_code')).toMatchObject({ word: 'ok', from: ['said by systemd'] });
+    expect(lineIn({ unit }, 'made_code')).toMatchObject({ word: 'ok', from: ['said by systemd'] });
     const process = aProcess({ maps: '1-2 rwxp 0 0:0 1 /a\n' });
-    expect(lineIn({ unit, process }, 'writable_code')).toMatchObject({ word: 'WRONG', from: ['seen in /proc', 'said by systemd'] });
-    expect(lineIn({ unit: new Map([['MemoryDenyWriteExecute', 'no']]), process: aProcess({ maps: '' }) }, 'writable_code')?.word).toBe(
-      'WRONG',
-    );
+    expect(lineIn({ unit, process }, 'made_code')).toMatchObject({ word: 'WRONG', from: ['seen in /proc', 'said by systemd'] });
+    expect(lineIn({ unit: new Map([['MemoryDenyWriteExecute', 'no']]), process: aProcess({ maps: '' }) }, 'made_code')?.word).toBe('WRONG');
   });
 
   it.each<[string, Record<string, string>, Line['word']]>([

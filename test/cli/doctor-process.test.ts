@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { groupBounds } from '../../src/cli/doctor-cgroup.ts';
 import { isListenedOnBy } from '../../src/cli/doctor-listener.ts';
 import { readProcess } from '../../src/cli/doctor-process.ts';
+import { environmentOf } from '../../src/cli/doctor-systemd.ts';
 import { mountsIn } from '../../src/sandbox/kernel-files.ts';
 
 let proc = '';
@@ -47,7 +48,7 @@ describe('a process', () => {
         mounts: [{ point: '/' }],
         command: ['/bin/node', '--jitless', 'main.js'],
       },
-      ...{ env: { AUDIT_LOG_PATH: '/var/lib/x/audit.jsonl', EMPTY: '' }, own: ['/var/lib/x', '/var/lib/private/x'] },
+      ...{ env: { AUDIT_LOG_PATH: '/var/lib/x/audit.jsonl', EMPTY: '' } },
       ...{ bounds: { memory: null, cpu: null, tasks: null }, exe: { path: process.execPath, isOurs: true } },
     });
     expect(read?.limits?.get('Max open files')).toEqual({ soft: 512, hard: 512 });
@@ -58,11 +59,23 @@ describe('a process', () => {
     file('7/status', 'Uid:\t1\t1\t1\t1\n');
     const read = readProcess(7, proc);
     expect(read).toMatchObject({ mounts: null, limits: null, maps: null, command: null, env: null, bounds: null, exe: null, host: [] });
-    expect([read?.isApart('net'), read?.own]).toEqual([null, ['/var/lib/secure-ai/logs', '/var/lib/private/secure-ai/logs']]);
+    expect(read?.isApart('net')).toBeNull();
   });
 
   it('that has ended is none', () => {
     expect(readProcess(7, proc)).toBeNull();
+  });
+});
+
+describe('the environment that a unit gives', () => {
+  it('is read word by word, as systemd quotes it', () => {
+    const of = (text: string) => environmentOf(new Map([['Environment', text]]));
+    expect(of('A=1 "READ=/a /b -/c" B= C="x" "D=say \\"hi\\" \\$you"')).toEqual({
+      ...{ A: '1', READ: '/a /b -/c', B: '', C: '"x"', D: 'say "hi" $you' },
+    });
+    expect(of("$'E=it\\'s'")).toEqual({ E: "it's" });
+    expect(of('')).toEqual({});
+    expect(environmentOf(new Map())).toEqual({});
   });
 });
 

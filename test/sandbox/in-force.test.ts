@@ -71,7 +71,8 @@ describe('a process in the whole cage', () => {
       '/tmp of the host',
     ],
     ['that sees other processes', { mounts: [',hidepid=invisible', ''] }, ['other_processes'], 'it sees those of others'],
-    ['with writable code', { maps: ['r-xp', 'rwxp'] }, ['writable_code'], '1 writable and executable: 55d0-55d1 rwxp'],
+    ['with code in memory', { maps: ['1 /a', '0'] }, ['made_code'], '1 times code that is made: 55d0-55d1 r-xp'],
+    ['with writable code', { maps: ['r-xp', 'rwxp'] }, ['made_code'], '1 times code that is made: 55d0-55d1 rwxp'],
     ['with a JIT', { command: ['--jitless', '--lite'] }, ['jitless'], 'without --jitless'],
     ['with many files', { limits: ['512                  files', '4097                 files'] }, ['open_files'], '4097; shipped is 512'],
     [

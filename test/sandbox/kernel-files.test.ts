@@ -1,7 +1,7 @@
 // The files of proc(5) as real kernels write them: what is read out of them, and what of the mounts can be reached.
 
 import { describe, expect, it } from 'vitest';
-import { limitsIn, mountsIn, statusIn, writableCodeIn } from '../../src/sandbox/kernel-files.ts';
+import { limitsIn, mountsIn, statusIn, madeCodeIn } from '../../src/sandbox/kernel-files.ts';
 
 const STATUS = `Name:	node-MainThread
 Umask:	0027
@@ -98,14 +98,22 @@ Max nice priority         0                    0
 });
 
 describe('maps', () => {
-  it('show what is writable and executable, and no more', () => {
-    const both = '7f774e800000-7f776e580000 rwxp 00000000 00:00 0 ';
-    const others = [
-      '55d0-55d1 r-xp 00000000 fe:00 1 /usr/bin/node',
-      '7ffc-7ffd rw-p 00000000 00:00 0 [stack]',
-      '7ffe-7fff --xp 0 0:0 0 /a wx',
+  it('show code that is made while it runs, and no other', () => {
+    const made = [
+      '7f774e800000-7f776e580000 rwxp 00000000 00:00 0 ',
+      '7f774e800000-7f776e580000 r-xp 00000000 00:00 0 ',
+      '7f774e800000-7f776e580000 rwxp 00000000 fe:00 1 /usr/bin/node',
+      '7f774e800000-7f776e580000 r-xs 00000000 00:01 7 /memfd:x (deleted)',
+      '7f774e800000-7f776e580000 --xp 00000000 00:00 0 [heap]',
     ];
-    expect(writableCodeIn([...others, both, ''].join('\n'))).toEqual([both]);
-    expect(writableCodeIn(others.join('\n'))).toEqual([]);
+    const others = [
+      '0082e000-03489000 r-xp 0042e000 00:55 988                                /usr/lib/incident-recorder/bin/node',
+      '0082e000-03489000 r-xp 0042e000 00:55 988                                /usr/lib/incident-recorder/bin/node (deleted)',
+      '7fe191e1d000-7fe191e1f000 r-xp 00000000 00:00 0                          [vdso]',
+      'ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]',
+      '7ffc00000000-7ffd00000000 rw-p 00000000 00:00 0 [stack]',
+      '7ffe00000000-7fff00000000 r--p 00000000 fe:00 1 /a rwxp',
+    ];
+    expect(madeCodeIn([...others, ...made, ''].join('\n'))).toEqual(made);
   });
 });
