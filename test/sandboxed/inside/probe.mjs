@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { chownSync, chmodSync, mkdirSync, openSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, chmodSync, copyFileSync, mkdirSync, openSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,6 +38,11 @@ const DOES = {
     const { error, status } = spawnSync(argument.split(' ')[0], argument.split(' ').slice(1));
     if (error) throw error;
     if (status !== 0) throw Object.assign(new Error('refused'), { code: `EXIT ${status}` });
+  },
+  bring: () => {
+    copyFileSync('/bin/true', argument);
+    const { error } = spawnSync(argument);
+    if (error) throw error;
   },
   priority: () => setPriority(-5),
   datagram: () =>
