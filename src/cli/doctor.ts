@@ -54,7 +54,9 @@ export async function doctor({ unit: named, url, token: file, json }: DoctorOpti
   const impostor = unit === null ? null : properties === null ? NO_SYSTEMD : whyNotIts(address, pid, unit);
   const answers = impostor === null ? await askService(address, token) : unasked(impostor);
   const own = ownFolders([config.AUDIT_LOG_PATH, config.DATABASE_PATH]);
-  const layers = layersOf({ process, own, unit: properties, service: answers.layers }, whyUnknown(unit, process, answers));
+  // Of what does not run, nothing is in force, whatever it is to be.
+  const configured = pid > 0 ? properties : null;
+  const layers = layersOf({ process, own, unit: configured, service: answers.layers }, whyUnknown(unit, pid, answers));
   const beside = await besideOf({ unit, properties, process, config, answers, log });
   const lines = [...layers, ...beside];
   const code = codeOf(answers, lines);
@@ -82,10 +84,10 @@ function summaryOf(lines: readonly Line[], { unreachable, refused }: Answers): s
 }
 
 /** Of a layer that nobody has said anything of. */
-function whyUnknown(unit: string | null, process: Process | null, { unreachable, refused }: Answers): string {
+function whyUnknown(unit: string | null, pid: number, { unreachable, refused }: Answers): string {
   const asked = unreachable !== null ? 'the service does not answer' : (refused ?? 'the service cannot tell it');
   if (unit === null) return `${asked}, and no unit was named`;
-  return process ? `${asked}, and this user cannot see it` : `${unit} does not run, or there is no systemd here`;
+  return pid > 0 ? `${asked}, and this user cannot see it` : `${unit} does not run, or there is no systemd here`;
 }
 
 function addressOf({ BIND_ADDR: { host, port } }: Config): Address {

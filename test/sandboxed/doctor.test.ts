@@ -235,7 +235,8 @@ describe('beside the sandbox', () => {
     const said = examine();
     expect(said).toMatchObject({ code: 69, verdict: 'unreachable' });
     expect(said.are('WRONG')).toEqual(['unit', 'service']);
-    expect(said.are('ok')).toEqual(expect.arrayContaining(['permissions', 'chain', 'policy', 'clock', 'disk', 'restart']));
+    expect(said.are('unknown').toSorted()).toEqual([...Object.values(SOURCES).flat(), 'actuators', 'node'].toSorted());
+    expect(said.are('ok')).toEqual(expect.arrayContaining(['permissions', 'chain', 'policy', 'clock', 'disk']));
   });
 });
 
