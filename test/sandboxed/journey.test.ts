@@ -141,6 +141,17 @@ describe.each(['required', 'kill'])('with seccomp=%s', (seccomp) => {
     expect(service.show('NRestarts')).toBe('1');
   });
 
+  it('makes its store again out of the log when it cannot be read, and says so', async () => {
+    const { total_incidents: before } = service.get('/health').body;
+    service.systemctl('stop', UNIT);
+    service.box.sh(`printf 'this is no database' | dd of=${STATE}/incidents.db conv=notrunc status=none`);
+    expect(service.systemctl('start', UNIT)).toMatchObject({ code: 0 });
+    expect(service.journal()).toContain('the store is damaged; it is kept aside');
+    expect(service.get('/health').body.total_incidents).toBeGreaterThanOrEqual(before);
+    expect(service.box.sh(`ls ${STATE}`)).toContain('incidents.db.damaged-');
+    expect(verify().code).toBe(0);
+  });
+
   it('is upgraded while it runs, and goes on with policy, credentials and store', async () => {
     const kept = () =>
       service.box.sh(`cat ${POLICY_FILE} /etc/secure-ai/credentials/service-token /etc/secure-ai/credentials/checkpoint.key | sha256sum`);
