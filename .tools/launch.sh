@@ -274,6 +274,7 @@ start() {
 
 # They boot a systemd of their own, for which they need root and what a Debian host has.
 needs_systemd() { # what is skipped where it is missing
+  PATH=$PATH:/usr/sbin:/sbin
   missing=
   [ "$(id -u)" = 0 ] || missing=' root'
   [ -x /lib/systemd/systemd ] || missing="$missing systemd"

@@ -1,6 +1,7 @@
 // The operator's command: what it can do, and with which options.
 
 import { Command } from 'commander';
+import { addDoctorCommand } from './cli/doctor-command.ts';
 import type { DrillOptions } from './cli/drill.ts';
 import type { ExportOptions } from './cli/export.ts';
 import { EXIT, runCommand } from './cli/output.ts';
@@ -172,5 +173,7 @@ program
   .option('--json', 'one JSON object instead of a table', false)
   .addHelpText('after', DRILL_HELP)
   .action(async (options: DrillOptions) => runCommand(async () => (await import('./cli/drill.ts')).drill(options)));
+
+addDoctorCommand(program);
 
 await program.parseAsync();

@@ -32,6 +32,7 @@ import { createRecorder } from './recorder/recorder.ts';
 import { createRefusals } from './recorder/refusals.ts';
 import { createRoom } from './recorder/room.ts';
 import { tryStore, upkeep } from './recorder/upkeep.ts';
+import { createLook } from './sandbox/seen.ts';
 import { openReserve } from './store/reserve.ts';
 import { SOFTWARE } from './version.ts';
 
@@ -153,6 +154,7 @@ export async function openHouse({
   const doors = createDoors({
     ...{ store, queue, recorder, delivery, ledger, configuration, refusals, bell, pace, actuators, config, health, log },
     evidence: createEvidence({ store, checkpoints: ledger.checkpoints, key }),
+    look: createLook({ connect: config.CONNECT_PORTS, writes: [config.AUDIT_LOG_PATH, config.DATABASE_PATH] }),
   });
   const app = createApp({
     ...{ log, pace, refusals, routes: doors.routes, keyring: () => configuration.keyring },

@@ -29,8 +29,7 @@ const NODE = Buffer.alloc(65, 1);
 
 /** SHA-256(0x01 ‖ left ‖ right), RFC 6962 §2.1. */
 export function nodeHash(left: string, right: string): string {
-  NODE.write(left, 1, 32, 'hex');
-  NODE.write(right, 33, 32, 'hex');
+  NODE.write(left + right, 1, 64, 'hex');
   return hash('sha256', NODE, 'hex');
 }
 
@@ -52,15 +51,19 @@ function push(
   onSubtree?: (subtree: Subtree, hash: string) => void,
 ): Range {
   const end = (index + 1) * 2 ** level;
-  const stack = [...hashes];
-  let [top, at, of] = [level, index, leaf];
+  let top = level;
+  let at = index;
+  let of = leaf;
+  let kept = hashes.length;
   // A right child, whose left sibling lies within the range and is therefore the last subtree of it.
   while (at % 2 === 1 && (at - 1) * 2 ** top >= begin) {
-    of = nodeHash(stack.pop() ?? '', of);
+    kept -= 1;
+    of = nodeHash(hashes[kept] ?? '', of);
     at = (at - 1) / 2;
     top += 1;
     onSubtree?.({ level: top, index: at }, of);
   }
+  const stack = hashes.slice(0, kept);
   stack.push(of);
   return { begin, end, hashes: stack };
 }

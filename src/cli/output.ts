@@ -5,7 +5,7 @@ import { RecorderError } from '../errors.ts';
 import { escapeUnprintable } from '../log.ts';
 
 /** What a command ends with. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, found: 3, torn: 4, configuration: 78 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, found: 3, torn: 4, unreachable: 69, unauthorised: 77, configuration: 78 } as const;
 
 /** One line of data. What comes from a log is somebody's text, and is not obeyed by the terminal. */
 export function print(line: string): void {

@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { RecorderError } from '../errors.ts';
-import { type Report, parseReport } from '../incident/report.ts';
+import type { Report } from '../incident/report.ts';
+import { parseReport } from '../incident/report-reading.ts';
 import { readSmallFile } from '../input/file.ts';
 import { explain } from '../policy/explain.ts';
 import { wordsOf } from '../policy/explain-words.ts';

@@ -3,6 +3,7 @@
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { readAnswer } from '../input/answer.ts';
+import { lookup } from '../input/lookup.ts';
 import type { Address } from '../policy/policy.ts';
 import { isStale, reasonOf } from './ask-failure.ts';
 import { retryAfterOf } from './retry-after.ts';
@@ -109,6 +110,7 @@ function send({ method, address, headers, body }: Ask, fresh: boolean): ClientRe
     path: address.path,
     headers: body === null ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
     maxHeaderSize: MAX_HEADER_BYTES,
+    lookup,
     agent: fresh ? false : tls ? AGENTS.https : AGENTS.http,
   });
 }

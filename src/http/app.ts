@@ -1,16 +1,18 @@
-// The table of routes as a hono app: every path, every method, and one answer for everything that goes wrong.
+// The table of routes as an app: every path, every method, and one answer for everything that goes wrong.
 
 import { randomUUID } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import { RecorderError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type GuardParts, type Route, createGuard } from './guard.ts';
+import { type GuardParts, type Guarded, type Route, createGuard } from './guard.ts';
 import { type Refusal, refusalFor } from './problem.ts';
 import { sendAndDrain } from './send.ts';
 
-type Env = { Bindings: HttpBindings };
-export type App = Hono<Env>;
+export interface App {
+  /** Never rejects. */
+  fetch(request: Request, asked: HttpBindings): Response | Promise<Response>;
+}
 
 export interface AppParts extends GuardParts {
   routes: readonly Route[];
@@ -18,9 +20,15 @@ export interface AppParts extends GuardParts {
 }
 
 export function createApp({ routes, log, ...door }: AppParts): App {
-  const app = new Hono<Env>();
+  const app = new Hono<{ Bindings: HttpBindings }>();
   const guard = createGuard(door);
-  for (const route of routes) app.on(route.method, route.path, guard(route));
+  /** What is asked for by its whole path, as reports are, needs no router. */
+  const whole = new Map<string, Guarded>();
+  for (const route of routes) {
+    const guarded = guard(route);
+    app.on(route.method, route.path, (c) => guarded(c.env, c.req.path, (name) => c.req.param(name) ?? ''));
+    if (!route.path.includes(':')) whole.set(`${route.method} ${route.path}`, guarded);
+  }
 
   const methodsOf = createMethodsOf(routes);
   app.notFound((c) => {
@@ -29,24 +37,39 @@ export function createApp({ routes, log, ...door }: AppParts): App {
       methods.length === 0
         ? new RecorderError('not_found', 'there is no such path')
         : new RecorderError('method_not_allowed', `this path takes ${methods.join(' or ')}`, { methods });
-    return answer(c, refusalFor(error));
+    return answer(c.env, refusalFor(error));
   });
+  app.onError((error, c) => fail(error, c.env, c.req.path));
 
-  app.onError((error, c) => {
+  function fail(error: unknown, asked: HttpBindings, path: string): Response {
     const requestId = randomUUID();
     const refusal = refusalFor(error, requestId);
     if (!(error instanceof RecorderError)) {
-      log.error('a request failed', { request_id: requestId, method: c.req.method, path: c.req.path, error: error.stack ?? String(error) });
+      const { stack = String(error) } = error as Partial<Error>;
+      log.error('a request failed', { request_id: requestId, method: asked.incoming.method, path, error: stack });
     }
-    return answer(c, refusal, error instanceof RecorderError && error.code === 'body_too_large');
-  });
-  return app;
+    return answer(asked, refusal, error instanceof RecorderError && error.code === 'body_too_large');
+  }
+
+  return {
+    fetch(request, asked) {
+      const { method = '', url = '' } = asked.incoming;
+      const guarded = whole.get(`${method} ${url}`);
+      if (!guarded) return app.fetch(request, asked);
+      try {
+        const answered = guarded(asked, url, () => '');
+        return answered instanceof Promise ? answered.catch((error: unknown) => fail(error, asked, url)) : answered;
+      } catch (error) {
+        return fail(error, asked, url);
+      }
+    },
+  };
 }
 
 /** Too large a body is answered while it is still coming, and the connection ends with it. */
-function answer(c: Context<Env>, refusal: Refusal, endsConnection = false): Response {
+function answer({ incoming, outgoing }: HttpBindings, refusal: Refusal, endsConnection = false): Response {
   if (!endsConnection) return new Response(refusal.body, { status: refusal.status, headers: refusal.headers });
-  return sendAndDrain(c.env.incoming, c.env.outgoing, refusal);
+  return sendAndDrain(incoming, outgoing, refusal);
 }
 
 /** The methods that a path takes, read off the table. */

@@ -12,6 +12,7 @@ import type { Configuration } from '../recorder/configuration.ts';
 import type { Queue } from '../recorder/queue.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import type { Refusals } from '../recorder/refusals.ts';
+import type { SeenLayer } from '../sandbox/seen.ts';
 import type { Store } from '../store/store.ts';
 import type { Route } from './guard.ts';
 import { createAwaitOutcome } from './outcome.ts';
@@ -30,6 +31,7 @@ import { policyRoutes } from './routes/policy.ts';
 import { problemRoutes } from './routes/problems.ts';
 import { reloadRoutes } from './routes/reload.ts';
 import { reportRoutes } from './routes/reports.ts';
+import { sandboxRoutes } from './routes/sandbox.ts';
 import { statsRoutes } from './routes/stats.ts';
 import { stepRoutes } from './routes/steps.ts';
 import { createWaitingRoom } from './waiting.ts';
@@ -49,6 +51,8 @@ export interface DoorParts {
   /** Actuators of the environment. */
   actuators: readonly Actuator[];
   config: Pick<Config, 'REPORT_WAIT_MS'>;
+  /** At the service's own cage. */
+  look: () => Promise<readonly SeenLayer[]>;
   log: Log;
 }
 
@@ -59,7 +63,8 @@ export interface Doors {
 }
 
 export function createDoors(parts: DoorParts): Doors {
-  const { store, queue, recorder, delivery, ledger, configuration, refusals, bell, health, evidence, pace, actuators, config, log } = parts;
+  const { store, queue, recorder, delivery, ledger, configuration, refusals, bell, health, evidence, pace, actuators, config, look, log } =
+    parts;
   const policy = () => queue.policy;
   const outcomes = createWaitingRoom({ bell, max: 16, maxEach: 4 });
   const polls = createWaitingRoom({ bell, max: 8, maxEach: 4 });
@@ -81,6 +86,7 @@ export function createDoors(parts: DoorParts): Doors {
       ...policyRoutes({ store, policy, actuators }),
       ...auditRoutes({ store, checkpoints: ledger.checkpoints, tree: () => queue.tree }),
       ...reloadRoutes({ configuration, policy }),
+      ...sandboxRoutes({ look }),
       ...problemRoutes(),
     ],
     letGo() {

@@ -6,7 +6,6 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
-import type { Context } from 'hono';
 import { isToken } from '../access/load.ts';
 import type { Keyring } from '../access/keyring.ts';
 import { type Right, mayDo } from '../access/roles.ts';
@@ -16,8 +15,6 @@ import type { Refusals } from '../recorder/refusals.ts';
 import { MAX_BODY_BYTES, checkContentType, readBody } from './body.ts';
 import type { Pace } from './pace.ts';
 import { queryOf } from './query.ts';
-
-type Env = { Bindings: HttpBindings };
 
 /** A request that has come through the door. */
 export interface Call {
@@ -76,7 +73,7 @@ export interface GuardParts {
   readsClosed: () => boolean;
 }
 
-export type Guarded = (c: Context<Env>) => Response | Promise<Response>;
+export type Guarded = (request: HttpBindings, path: string, param: Call['param']) => Response | Promise<Response>;
 
 export function createGuard({ keyring, pace, refusals, readsClosed }: GuardParts): (route: Route) => Guarded {
   function authenticate(header: string | undefined): Token {
@@ -129,12 +126,11 @@ export function createGuard({ keyring, pace, refusals, readsClosed }: GuardParts
     return readBody(call.incoming, MAX_BODY_BYTES).then((body) => route.handle({ ...call, token, body }));
   }
 
-  return (route) => (c) => {
-    const { incoming, outgoing } = c.env;
-    const url = incoming.url ?? '/';
-    const call = { incoming, outgoing, url, path: c.req.path, param: (name: string) => c.req.param(name) ?? '', body: EMPTY };
-    return route.method === 'POST' ? change(route, call) : read(route, call);
-  };
+  return (route) =>
+    ({ incoming, outgoing }, path, param) => {
+      const call = { incoming, outgoing, url: incoming.url ?? '/', path, param, body: EMPTY };
+      return route.method === 'POST' ? change(route, call) : read(route, call);
+    };
 }
 
 const EMPTY = Buffer.alloc(0);

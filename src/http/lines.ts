@@ -5,6 +5,7 @@ import { RecorderError } from '../errors.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
+const NOTHING: Buffer = Buffer.alloc(0);
 
 export interface LineBounds {
   /** Of the whole body. What comes after is dropped, and told as one last line that is too long. */
@@ -18,7 +19,7 @@ export interface LineBounds {
  * @throws RecorderError "malformed_request" when the connection ends before the body does
  */
 export async function* linesOf(incoming: IncomingMessage, { maxBytes, maxLineBytes }: LineBounds): AsyncGenerator<(Buffer | null)[]> {
-  let rest: Buffer = Buffer.alloc(0);
+  let rest = NOTHING;
   let overlong = false;
   let bytes = 0;
   for await (const piece of piecesOf(incoming)) {
@@ -30,14 +31,14 @@ export async function* linesOf(incoming: IncomingMessage, { maxBytes, maxLineByt
     const lines: (Buffer | null)[] = [];
     let from = 0;
     for (let lf = piece.indexOf(LF); lf >= 0; lf = piece.indexOf(LF, from)) {
-      const line = overlong ? null : Buffer.concat([rest, piece.subarray(from, lf)]);
+      const line = overlong ? null : joined(rest, piece.subarray(from, lf));
       lines.push(line && bounded(trimmed(line), maxLineBytes));
-      rest = Buffer.alloc(0);
+      rest = NOTHING;
       overlong = false;
       from = lf + 1;
     }
     rest = overlong ? rest : Buffer.concat([rest, piece.subarray(from)]);
-    if (rest.length > maxLineBytes + 1) [rest, overlong] = [Buffer.alloc(0), true];
+    if (rest.length > maxLineBytes + 1) [rest, overlong] = [NOTHING, true];
     if (lines.length > 0) yield lines;
   }
   if (overlong) yield [null];
@@ -52,10 +53,15 @@ async function* piecesOf(incoming: IncomingMessage): AsyncGenerator<Buffer> {
   }
 }
 
+/** Most lines lie within one piece, and need no copy. */
+function joined(rest: Buffer, end: Buffer): Buffer {
+  return rest.length === 0 ? end : Buffer.concat([rest, end]);
+}
+
 function bounded(line: Buffer, max: number): Buffer | null {
   return line.length > max ? null : line;
 }
 
 function trimmed(line: Buffer): Buffer {
-  return line.at(-1) === CR ? line.subarray(0, -1) : line;
+  return line[line.length - 1] === CR ? line.subarray(0, -1) : line;
 }

@@ -29,7 +29,8 @@ export function urlOf({ host, port }: Place): string {
 /** On the socket that systemd hands over, if it does, else on BIND_ADDR. */
 export async function listen(server: Server, { BIND_ADDR, LISTEN_FDS }: Pick<Config, 'BIND_ADDR' | 'LISTEN_FDS'>): Promise<Place> {
   const { host, port } = BIND_ADDR;
-  server.listen(LISTEN_FDS === null ? { host: host.replaceAll(/^\[|\]$/g, ''), port } : { fd: LISTEN_FDS });
+  const address = host === 'localhost' ? '127.0.0.1' : host.replaceAll(/^\[|\]$/g, '');
+  server.listen(LISTEN_FDS === null ? { host: address, port } : { fd: LISTEN_FDS });
   await once(server, 'listening');
   const bound = server.address();
   if (LISTEN_FDS === null) return { host, port: (bound as AddressInfo).port };

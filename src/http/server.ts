@@ -2,7 +2,7 @@
 
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
+import { type HttpBindings, getRequestListener } from '@hono/node-server';
 import { RecorderError } from '../errors.ts';
 import type { App } from './app.ts';
 import { type Refusal, refusalFor } from './problem.ts';
@@ -35,7 +35,7 @@ export interface HttpServer extends Server {
 }
 
 export function createHttpServer({ app, hosts, isDraining }: ServerParts): HttpServer {
-  const listener = getRequestListener(app.fetch, {
+  const listener = getRequestListener((request, asked) => app.fetch(request, asked as HttpBindings), {
     errorHandler: () => toResponse(refusalFor(new RecorderError('malformed_request', 'the request target is not a path'))),
   });
   const turnOf = createTurns();

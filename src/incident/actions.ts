@@ -110,7 +110,7 @@ export interface NoTarget {
  */
 export function targetOf(action: ActionName, path: string | null, told: Told): Target | NoTarget {
   const { targets, unless_told } = rowOf(action);
-  const [type = 'host'] = targets;
+  const type = targets[0] ?? 'host';
   const where = path ?? unless_told;
   if (where === 'all') return { type, id: ALL };
   if (where === 'model') return reportedModel(told);

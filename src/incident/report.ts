@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { isObject } from '../input/bounds.ts';
-import { line, optional, parseShape, text } from '../input/shape.ts';
+import { line, optional, text } from '../input/shape.ts';
 import { SEVERITIES } from './vocabulary.ts';
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -36,8 +36,3 @@ export const Report = z.strictObject({
   attack: optional(z.strictObject({ atlas: TechniqueIds, owasp_llm: TechniqueIds, mitre: TechniqueIds })),
 });
 export type Report = z.infer<typeof Report>;
-
-/** @throws RecorderError "invalid_report" with a fault for each field that is wrong, or for the first bound that is broken. */
-export function parseReport(body: unknown): Report {
-  return parseShape(Report, body, 'invalid_report');
-}

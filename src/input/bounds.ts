@@ -48,7 +48,9 @@ function brokenIn(value: unknown, depth: number): Broken | null {
   for (const key of keys) {
     const bad = brokenKey(key);
     if (bad) return bad;
-    const broken = brokenIn((value as Record<string, unknown>)[key], depth - 1);
+    const each = (value as Record<string, unknown>)[key];
+    // Nearly all that there is: not worth a call more.
+    const broken = typeof each === 'string' ? brokenText(each) : brokenIn(each, depth - 1);
     if (broken) return { path: [key, ...broken.path], detail: broken.detail };
   }
   return null;

@@ -24,6 +24,11 @@ type Refused = 'invalid_report' | 'invalid_request';
 /** A body is one level deeper than the evidence in it. */
 const BODY_DEPTH = MAX_DEPTH + 1;
 
+/** Whether a parsed JSON body is an object within the bounds that hold for all of them. */
+export function isShapeable(body: unknown): body is Record<string, unknown> {
+  return isObject(body) && faultOf(body, BODY_DEPTH) === null;
+}
+
 /**
  * A parsed JSON body by its schema, after the bounds that hold for all of them.
  * @throws RecorderError `code` with the pointer and the fault of each field that is wrong (at most 20).

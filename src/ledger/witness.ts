@@ -5,6 +5,7 @@ import { request as requestHttps } from 'node:https';
 import type { VerifierKey } from '../audit/note.ts';
 import { cosignaturesIn, sizeIn, submissionText } from '../audit/witness.ts';
 import { readAnswer } from '../input/answer.ts';
+import { lookup } from '../input/lookup.ts';
 import type { Log } from '../log.ts';
 
 export interface SignedCheckpoint {
@@ -156,7 +157,7 @@ export function createWitness({ url, key, proofOf, log, monotonic = () => perfor
 function post(target: URL, body: string): { answer: Promise<Answer>; abort: () => void } {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const headers = { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(body) };
-  const request = (target.protocol === 'https:' ? requestHttps : requestHttp)(target, { method: 'POST', agent: false, headers });
+  const request = (target.protocol === 'https:' ? requestHttps : requestHttp)(target, { method: 'POST', agent: false, headers, lookup });
   const end = (why: string) => {
     reject(new Error(why));
     request.destroy();

@@ -68,14 +68,14 @@ export function decide(policy: Policy, report: Report, facts: { escalating: bool
   const severity = facts.escalating && rule?.escalate ? moreSevere(judged, rule.escalate.to) : judged;
   const from = severity === judged ? severity_from : 'escalation';
   const escalated = severity === judged ? null : { from: judged, to: severity };
-  return { ...judge(policy, rule, report, { severity, occurrences: facts.occurrences, severity_from: from }), escalated };
+  return judge(policy, rule, report, { severity, occurrences: facts.occurrences, severity_from: from, escalated });
 }
 
 /** The recorder's own finding: what it says of itself stands, and it acts only where the policy's `self` lets it. */
 export function decideOwn(policy: Policy, report: Report, severity: Severity): Decision {
   const acts = report.class === 'integrity_violation' && policy.self.integrity_violation === 'enforce';
   const rule = policy.rules.get(report.class) ?? null;
-  const decision = judge(policy, rule, report, { severity, occurrences: 1, severity_from: 'recorder' });
+  const decision = judge(policy, rule, report, { severity, occurrences: 1, severity_from: 'recorder', escalated: null });
   if (acts) return decision;
   const { conditions: _, ...decided_by } = decision.decided_by;
   return { ...decision, actions: [], proposed: [], alert: false, suppressed: false, gate: [], decided_by };
@@ -85,12 +85,15 @@ interface Judged {
   readonly severity: Severity;
   readonly severity_from: DecidedBy['severity_from'];
   readonly occurrences: number;
+  readonly escalated: Decision['escalated'];
 }
 
-function judge(policy: Policy, rule: Rule | null, report: Report, { severity, severity_from, occurrences }: Judged): Decision {
+function judge(policy: Policy, rule: Rule | null, report: Report, judged: Judged): Decision {
+  const { severity, severity_from, occurrences, escalated } = judged;
   const facts = { severity, occurrences, confidence: report.confidence ?? 1, source: report.source, mode: policy.mode };
   const { wanted, tried } = weigh(policy, rule?.actions ?? [], report, facts);
   const ordered = rule?.auto_contain === true && policy.mode !== 'observe';
+  const decided_by = { policy_sha256: policy.sha256, rule: rule && report.class, line: rule?.line ?? null, severity_from };
   return {
     severity,
     actions: ordered ? wanted : [],
@@ -100,32 +103,29 @@ function judge(policy: Policy, rule: Rule | null, report: Report, { severity, se
     max_holds: rule?.max_holds ?? 0,
     cooldown_ms: rule?.cooldown_ms ?? 0,
     gate: rule?.gate ?? [],
-    escalated: null,
-    decided_by: {
-      policy_sha256: policy.sha256,
-      rule: rule && report.class,
-      line: rule?.line ?? null,
-      severity_from,
-      ...(tried.length > 0 && { conditions: tried }),
-    },
+    escalated,
+    decided_by: tried.length > 0 ? { ...decided_by, conditions: tried } : decided_by,
   };
 }
 
 /** What of the entries is wanted by these facts. Of two for one action and target, the first that holds. */
 function weigh(policy: Policy, entries: readonly RuleAction[], told: Told, facts: Facts): { wanted: Wanted[]; tried: Tried[] } {
   const tried: Tried[] = [];
-  const wanted = new Map<string, Wanted>();
+  const wanted: Wanted[] = [];
+  const seen: string[] = [];
   for (const entry of entries) {
     const { action } = entry;
-    if (entry.if) tried.push({ action, kind: 'if', text: entry.if.text, holds: holds(entry.if, facts) });
-    if (entry.if && !holds(entry.if, facts)) continue;
+    const isMet = entry.if === null || holds(entry.if, facts);
+    if (entry.if) tried.push({ action, kind: 'if', text: entry.if.text, holds: isMet });
+    if (!isMet) continue;
     const target = targetOf(action, entry.target, told);
-    const key = `${action} ${'missing' in target ? `at ${entry.target}` : targetName(target)}`;
-    if (wanted.has(key)) continue;
-    if ('missing' in target) wanted.set(key, withoutTarget(entry, target.missing));
-    else wanted.set(key, weighOne(policy, entry, target, facts, tried));
+    const isMissing = 'missing' in target;
+    const key = `${action} ${isMissing ? `at ${entry.target}` : targetName(target)}`;
+    if (seen.includes(key)) continue;
+    seen.push(key);
+    wanted.push(isMissing ? withoutTarget(entry, target.missing) : weighOne(policy, entry, target, facts, tried));
   }
-  return { wanted: [...wanted.values()], tried };
+  return { wanted, tried };
 }
 
 function withoutTarget({ action, params, ttl_ms }: RuleAction, detail: string): Wanted {
@@ -136,6 +136,8 @@ function withoutTarget({ action, params, ttl_ms }: RuleAction, detail: string): 
 function weighOne(policy: Policy, { action, params, ttl_ms, approve }: RuleAction, target: Target, facts: Facts, tried: Tried[]): Wanted {
   const plain: Wanted = { action, target, params, ttl_ms, approval: null, refused: null };
   if (isOurs(action)) return plain;
+  const isFree = policy.protect.length === 0 && policy.mode !== 'approve' && approve === null;
+  if (isFree) return plain;
   const protections = protectionsOf(policy.protect, action, target);
   const hit = protections.find(({ with_approval }) => !with_approval) ?? protections[0];
   if (hit) tried.push({ action, kind: 'protect', text: `line ${hit.line}`, holds: true });

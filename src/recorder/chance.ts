@@ -1,8 +1,18 @@
 // The part of an id that nobody can guess.
 
-import { randomUUID } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
-/** 12 hex digits from the system's CSPRNG: the last 48 bits of a version 4 UUID, of which node makes a stock ahead. */
+const BYTES = 6;
+/** Drawn ahead: asking the system's CSPRNG once for many is cheaper. */
+const stock = Buffer.alloc(BYTES * 128);
+let used = stock.length;
+
+/** 12 hex digits from the system's CSPRNG; none is handed out twice. */
 export function chance(): string {
-  return randomUUID().slice(-12);
+  if (used === stock.length) {
+    randomFillSync(stock);
+    used = 0;
+  }
+  used += BYTES;
+  return stock.toString('hex', used - BYTES, used);
 }

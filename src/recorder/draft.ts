@@ -17,6 +17,8 @@ export interface Draft extends Tables {
   readonly now: string;
   /** A change may put another one in force; the changes after it decide by that. */
   policy: Policy;
+  /** The seq of the last record. */
+  readonly last: number;
   /** Seals the next record. It is durable exactly when the change is. */
   record<T extends EventType>(type: T, subject: Subject | null, actor: string, data: Events[T]): Receipt;
   /** Tells whoever listens for `topic` that there is something new, once it is durable. */

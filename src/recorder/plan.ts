@@ -82,11 +82,9 @@ function joinedState(draft: Draft, { approval, action }: Wanted, hold: Hold): Be
 type Becomes = Partial<Omit<ActionState, 'action' | 'target'>> & Pick<ActionState, 'status'>;
 
 function planned(draft: Draft, wanted: Wanted, becomes: Becomes, joins: Hold | null = null): Planned {
-  const { hold_id = null } = becomes;
-  const state = {
-    ...{ action: wanted.action, target: nameOf(wanted), hold_id, actuator: null, attempts: 0, error: null },
-    ...{ completed_at: hold_id === null ? draft.now : null, ...becomes },
-  };
+  const { status, hold_id = null, actuator = null, attempts = 0, error = null } = becomes;
+  const { completed_at = hold_id === null ? draft.now : null } = becomes;
+  const state = { action: wanted.action, target: nameOf(wanted), hold_id, actuator, attempts, error, completed_at, status };
   return { wanted, joins, state, ttl_ms: null, opens: null, refused: null };
 }
 

@@ -112,10 +112,13 @@ export function createQueue({ store, policy, now, monotonic, bell, room, onCommi
       set policy(inForce) {
         next = { ...next, policy: inForce };
       },
+      get last() {
+        return next.head.seq;
+      },
       record(type, subject, actor, data) {
         const sealed: Sealed = seal(next.head, { ts: draft.now, type, id: subject?.id ?? null, actor, data });
         store.records.insert(sealed.seq, subject && (subject.about ?? sealed.seq), sealed.line);
-        next = { ...next, head: sealed, tree: append(next.tree, sealed.hash, store.tree.keep) };
+        next = { head: sealed, tree: append(next.tree, sealed.hash, store.tree.keep), policy: next.policy };
         bytes += sealed.line.length;
         return { seq: sealed.seq, hash: sealed.hash };
       },

@@ -67,7 +67,7 @@ type EventType = keyof Events;
 
 export function createRecorder({ queue, log }: { queue: Queue; log: Log }): Recorder {
   return {
-    report: async (report, caller, mark) => queue.submit(reportChange({ report, caller, mark, own: null }, log)),
+    report: (report, caller, mark) => queue.submit(reportChange({ report, caller, mark, own: null }, log)),
     step: async (step, request) => queue.submit(stepChange(step, request, log)),
     note: async (request) => queue.submit(noteChange(request)),
     attest: async (request) => queue.submit(attestChange(request)),

@@ -41,7 +41,9 @@ export function reportChange(request: ReportRequest, log: Log): (draft: Draft) =
 function settled(draft: Draft, reported: Reported): Reported {
   const { seq } = reported.incident.audit;
   const kept = settle(draft).includes(seq) ? draft.incidents.bySeq(seq) : null;
-  return { ...reported, ...(kept ?? { version: draft.incidents.version(seq) }) };
+  if (kept) return { ...reported, ...kept };
+  // What was told of it last was told last of all: no record about a hold of it can be later.
+  return reported.version === draft.last ? reported : { ...reported, version: draft.incidents.version(seq) };
 }
 
 /** A finding of the recorder's own, as a report. */

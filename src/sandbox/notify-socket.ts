@@ -3,7 +3,8 @@
 import type { Kernel } from './kernel.ts';
 
 const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
+/** A datagram each; one that finds no room fails at once. */
+const DATAGRAMS = 0o2 | 0o4000;
 /** struct sockaddr_un: two bytes of family, then the path, which ends with a zero byte if there is room. */
 const MAX_PATH = 108;
 
@@ -20,7 +21,7 @@ export function openNotifySocket(kernel: Kernel, path: string): number {
   name.copy(address, 2);
   // The length tells an abstract name from its end; a path ends at its zero byte.
   const length = 2 + name.length + (name[0] === 0 || name.length === MAX_PATH ? 0 : 1);
-  const fd = kernel.call('socket', AF_UNIX, SOCK_DGRAM, 0);
+  const fd = kernel.call('socket', AF_UNIX, DATAGRAMS, 0);
   kernel.call('connect', fd, address, length);
   return fd;
 }

@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { RecorderError } from '../errors.ts';
 import { MIGRATIONS } from './migrations.ts';
+import { steady } from './steady.ts';
 
 export type Db = Database.Database;
 
@@ -17,6 +18,8 @@ const FULL = 2;
 export function openDatabase(path: string): Db {
   closeSync(openSync(path, 'a', 0o600));
   const db = new Database(path);
+  const { prepare } = db;
+  db.prepare = ((sql: string) => prepare.call(db, steady(sql))) as typeof prepare;
   try {
     db.pragma('journal_mode = WAL');
     // After the WAL pragma: better-sqlite3 is built with a WAL default of NORMAL, under which a power loss loses commits.

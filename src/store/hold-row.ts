@@ -26,10 +26,24 @@ export function valuesOf(hold: Hold): (string | number | null)[] {
 }
 
 export function holdOf(row: HoldRow): Hold {
-  const { seq, id, action, target_type, target_id, status, rule, source, incident_id, created_at, expires_at, ending, released_at } = row;
   return {
-    ...{ seq, id, action, target: { type: target_type, id: target_id }, params: JSON.parse(row.params) as Params },
-    ...{ status, actuator: row.actuator, attempts: row.attempts, error: row.error, completed_at: row.completed_at },
-    ...{ rule, source, incident_id, created_at, expires_at, ending, released_at, version: row.version },
+    seq: row.seq,
+    id: row.id,
+    action: row.action,
+    target: { type: row.target_type, id: row.target_id },
+    params: JSON.parse(row.params) as Params,
+    status: row.status,
+    actuator: row.actuator,
+    attempts: row.attempts,
+    error: row.error,
+    completed_at: row.completed_at,
+    rule: row.rule,
+    source: row.source,
+    incident_id: row.incident_id,
+    created_at: row.created_at,
+    expires_at: row.expires_at,
+    ending: row.ending,
+    released_at: row.released_at,
+    version: row.version,
   };
 }

@@ -1,7 +1,7 @@
 // A store with many live holds, made quickly: by the write path of the service itself, without its doors and its disk's patience.
 
 import { join } from 'node:path';
-import { parseReport } from '../../src/incident/report.ts';
+import { parseReport } from '../../src/incident/report-reading.ts';
 import { createLog } from '../../src/log.ts';
 import { openOn } from '../support/write-path.ts';
 import { CLASSES } from './commanding.ts';

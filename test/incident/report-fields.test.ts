@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RecorderError } from '../../src/errors.ts';
-import { parseReport } from '../../src/incident/report.ts';
+import { parseReport } from '../../src/incident/report-reading.ts';
 import { refusalOf } from '../support/refusal.ts';
 
 const LEAST = { class: 'prompt_injection', source: 'tool-firewall', description: 'ignore previous instructions' };

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 const ROOT = join(import.meta.dirname, '../..');
 
 export interface Given extends Disposable {
-  /** The release lies in its `release`, the other folder under its own name. */
+  /** The archive of the release, what is in it in `release`, and the other folder under its own name. */
   readonly folder: string;
 }
 
@@ -20,7 +20,7 @@ export function makeGiven(beside: string): Given {
     chmodSync(folder, 0o755); // also a dynamic user is to find what lies in it
     execFileSync(process.execPath, [join(ROOT, '.tools/release.ts'), '--out', folder], { stdio: ['ignore', 'ignore', 'inherit'] });
     const archive = readdirSync(folder).find((name) => name.endsWith('.tar.gz'));
-    execFileSync('sh', ['-ec', 'mkdir release && tar xzf "$1" -C release --strip-components=1 && rm "$1"', 'sh', `${archive}`], {
+    execFileSync('sh', ['-ec', 'mkdir release && tar xzf "$1" -C release --strip-components=1', 'sh', `${archive}`], {
       cwd: folder,
     });
     execFileSync('cp', ['-r', join(ROOT, beside), folder]);

@@ -16,7 +16,9 @@ const TOKENS = '/etc/secure-ai/credentials/tokens.yaml';
 const STATE = '/var/lib/secure-ai/logs';
 const SECRETS = '/etc/secure-ai/credentials/secrets';
 const SOCKET = '/run/secure-ai/agent/agent.sock';
-const POLICY = readFileSync(join(import.meta.dirname, '../../policy/with-actuators.yaml'), 'utf8').replace('every: 30s', 'every: 1s');
+const POLICY = readFileSync(join(import.meta.dirname, '../../policy/with-actuators.yaml'), 'utf8')
+  .replace('every: 30s', 'every: 1s')
+  .concat('alerting: {webhooks: [{url: "http://localhost:9090/hook"}]}\n');
 
 describe.each(['required', 'kill'])('with seccomp=%s', (seccomp) => {
   let service: Service;
@@ -65,6 +67,8 @@ describe.each(['required', 'kill'])('with seccomp=%s', (seccomp) => {
     );
     start('agent', { SOCKET, KEY: `${SECRETS}/agent.key` });
     start('airlock', { PORT: '8490', TOKEN: 'token' });
+    const hook = `require('node:http').createServer((q, s) => s.end(q.pipe(process.stdout) && '')).listen(9090, '127.0.0.1')`;
+    service.box.sh(`systemd-run --quiet --unit=hook --property=StandardOutput=truncate:/run/hook ${NODE} -e "${hook}"`);
     await service.until('the agent listens', () => service.box.run('chmod', '666', SOCKET).code === 0);
     service.box.write(POLICY_FILE, POLICY);
     restart();
@@ -74,6 +78,7 @@ describe.each(['required', 'kill'])('with seccomp=%s', (seccomp) => {
     await service.until('the freeze is verified', () => actions(body.id)['freeze_agent'] === 'verified');
     expect(actions(body.id)).toMatchObject({ disable_airlock: 'enforced', force_vault_relock: 'recorded' });
     expect(service.box.read('/run/airlock/log.jsonl')).toContain('"recorded":true');
+    await service.until('a webhook was told', () => service.box.read('/run/hook').includes(body.id));
     expect(service.report({ dedup_key: 'pcr7' })).toMatchObject({ status: 200, body: { id: body.id, occurrences: 2 } });
   });
 
@@ -134,6 +139,17 @@ describe.each(['required', 'kill'])('with seccomp=%s', (seccomp) => {
     await service.until('it is there again', () => service.get('/health').status === 200);
     expect(total()).toBe(before);
     expect(service.show('NRestarts')).toBe('1');
+  });
+
+  it('makes its store again out of the log when it cannot be read, and says so', async () => {
+    const { total_incidents: before } = service.get('/health').body;
+    service.systemctl('stop', UNIT);
+    service.box.sh(`printf 'this is no database' | dd of=${STATE}/incidents.db conv=notrunc status=none`);
+    expect(service.systemctl('start', UNIT)).toMatchObject({ code: 0 });
+    expect(service.journal()).toContain('the store is damaged; it is kept aside');
+    expect(service.get('/health').body.total_incidents).toBeGreaterThanOrEqual(before);
+    expect(service.box.sh(`ls ${STATE}`)).toContain('incidents.db.damaged-');
+    expect(verify().code).toBe(0);
   });
 
   it('is upgraded while it runs, and goes on with policy, credentials and store', async () => {

@@ -37,16 +37,31 @@ const ROWS: readonly Row[] = [
   { layer: 'a dynamic user', settings: ['DynamicUser'], what: 'read /var/lib/of-root', denied: 'EACCES' },
   { layer: 'ProtectSystem', settings: ['ProtectSystem'], what: 'write /etc/new', denied: 'EROFS' },
   { layer: 'ProtectSystem', settings: ['ProtectSystem'], what: 'write /var/lib/new', denied: 'EROFS' },
+  {
+    layer: 'what may be executed, under ProtectSystem,',
+    settings: ['ProtectSystem', 'NoExecPaths', 'ExecPaths', 'BindReadOnlyPaths'],
+    what: 'write /usr/lib/new',
+    denied: 'EROFS',
+  },
   { layer: 'ProtectHome', settings: ['ProtectHome'], what: 'list /home', denied: /EACCES|EMPTY/ },
   { layer: 'ProtectHome', settings: ['ProtectHome'], what: 'read /root/file', denied: /EACCES|ENOENT/ },
   { layer: 'ReadOnlyPaths', settings: ['ReadOnlyPaths'], what: 'write /etc/secure-ai/new', denied: 'EROFS' },
+  { layer: 'TemporaryFileSystem', settings: ['TemporaryFileSystem', 'BindReadOnlyPaths'], what: 'write /run/new', denied: 'EROFS' },
+  { layer: 'InaccessiblePaths', settings: ['InaccessiblePaths'], what: 'write /dev/shm/new', denied: 'EROFS' },
   { layer: 'InaccessiblePaths', settings: ['InaccessiblePaths'], what: 'list /srv', denied: /EACCES|EMPTY/ },
+  {
+    layer: 'TemporaryFileSystem',
+    settings: ['TemporaryFileSystem', 'BindReadOnlyPaths'],
+    what: 'meet /run/systemd/journal/stdout',
+    denied: 'ENOENT',
+  },
   { layer: 'PrivateTmp', settings: ['PrivateTmp'], what: 'read /tmp/of-the-host', denied: 'ENOENT' },
   { layer: 'PrivateDevices', settings: ['PrivateDevices'], what: 'read /dev/of-the-host', denied: 'ENOENT' },
   { layer: 'DevicePolicy', settings: ['DevicePolicy'], what: 'open /dev/kernel-log', denied: 'EPERM' },
   { layer: 'ProtectProc', settings: ['ProtectProc', 'DynamicUser'], what: 'list /proc/1/task', denied: 'ENOENT' },
   { layer: 'ProcSubset', settings: ['ProcSubset'], what: 'read /proc/version', denied: 'ENOENT' },
   { layer: 'NoExecPaths', settings: ['NoExecPaths', 'ExecPaths'], what: 'execute /bin/true', denied: 'EACCES' },
+  { layer: 'NoExecPaths', settings: ['NoExecPaths', 'ExecPaths'], what: 'bring /tmp/brought', denied: 'EACCES' },
   { layer: 'ProtectControlGroups', settings: ['ProtectControlGroups'], what: 'make /sys/fs/cgroup/systemd/new', denied: 'EROFS' },
   { layer: 'capabilities', settings: ['CapabilityBoundingSet'], what: 'own /run/new', denied: 'EPERM' },
   { layer: 'RestrictSUIDSGID', settings: ['RestrictSUIDSGID'], what: 'setuid /run/new', denied: 'EPERM' },
@@ -62,7 +77,8 @@ const ROWS: readonly Row[] = [
   { layer: 'TasksMax', settings: ['TasksMax'], what: 'tasks 60', denied: 'EAGAIN' },
 ];
 
-const CLEAN = 'rm -f /run/new /run/link /etc/new /var/lib/new /etc/secure-ai/new; rmdir /sys/fs/cgroup/systemd/new 2>/dev/null || true';
+const CLEAN =
+  'rm -f /run/new /run/link /etc/new /var/lib/new /etc/secure-ai/new /usr/lib/new /dev/shm/new /tmp/brought; rmdir /sys/fs/cgroup/systemd/new 2>/dev/null || true';
 
 describe.each(ROWS)('$layer: $what', ({ settings, what, denied }) => {
   it('is denied by the layer, and by nothing where it is not', () => {

@@ -11,7 +11,7 @@ const REQUIRE = "import { createRequire as requireFrom } from 'node:module'; con
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Beside the release, in `release`, a later one in `next`, the probe, and the actuators of the tests. */
+/** Beside the release, as an archive and in `release`, a later one in `next`, the probe, and the actuators of the tests. */
 export function setup(): () => void {
   const given = makeGiven('test/sandboxed/inside');
   // As if it were the next one: other in its name alone.

@@ -3,11 +3,11 @@
 import { type Box, GIVEN, bootBox } from './box.ts';
 
 export const UNIT = 'incident-recorder';
-export const TOKEN_FILE = '/run/secure-ai/service-token';
+const TOKEN_FILE = '/run/secure-ai/service-token';
 export const LOG_FILE = '/var/lib/secure-ai/logs/incident-recorder-audit.jsonl';
 export const POLICY_FILE = '/etc/secure-ai/policy/incident-containment.yaml';
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly body: any;
 }

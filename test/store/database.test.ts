@@ -141,6 +141,35 @@ describe('the store', () => {
   });
 });
 
+describe('a statement', () => {
+  it('is not compiled anew each time that it is bound, as it would be where the planner asks for what is bound', () => {
+    const [plain, ours] = [new Database(join(dir, 'plain.db')), openDatabase(path)];
+    for (const migration of MIGRATIONS) plain.exec(migration);
+    const sql = `SELECT h.* FROM incident_actions a JOIN holds h ON h.seq = a.hold
+      WHERE a.incident = ? AND a.ended = 0 AND h.live = 1 ORDER BY a.n LIMIT ?`;
+    const took = (db: Database.Database) => {
+      const statement = db.prepare(sql);
+      const from = process.cpuUsage();
+      for (let i = 0; i < 3000; i += 1) statement.all(i, 10);
+      return process.cpuUsage(from).user;
+    };
+    took(ours);
+    expect(took(ours) * 3).toBeLessThan(took(plain));
+    plain.close();
+    ours.close();
+  });
+
+  it('takes what is bound as it is, whatever its type', () => {
+    const db = openDatabase(path);
+    const bytes = Buffer.from([0, 255]);
+    expect(db.prepare('SELECT ? AS a, ? AS b, ? AS c, ? AS d, ? AS e').get('007', 7, 0.5, null, bytes)).toEqual({
+      ...{ a: '007', b: 7, c: 0.5, d: null, e: bytes },
+    });
+    expect(db.prepare('SELECT typeof(:a) AS a, typeof(:b_c) AS b').get({ a: '7', b_c: 7 })).toEqual({ a: 'text', b: 'real' });
+    db.close();
+  });
+});
+
 describe('the tables', () => {
   it('are made once, and are the same after each later start', () => {
     const first = openDatabase(path);

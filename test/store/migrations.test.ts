@@ -1,8 +1,7 @@
 // A store of an earlier version: after its tables were changed it is what its own log tells, and goes on from there.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Kept } from '../../src/incident/incident.ts';
 import { readRecord } from '../../src/incident/recorded.ts';
@@ -13,11 +12,9 @@ import { createReplay } from '../../src/recorder/replay.ts';
 import { openBuilding } from '../../src/store/building.ts';
 import { compareStores } from '../../src/store/compare.ts';
 import { openDatabase } from '../../src/store/database.ts';
-import { MIGRATIONS } from '../../src/store/migrations.ts';
 import { type Store, openStore } from '../../src/store/store.ts';
 import { createClock } from '../support/house.ts';
 import { writeOlderStore } from '../support/older-store.ts';
-import { ROOT } from '../support/program.ts';
 import { OPERATOR, openOn } from '../support/write-path.ts';
 
 const ALL = Number.MAX_SAFE_INTEGER;

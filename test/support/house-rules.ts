@@ -21,7 +21,10 @@ export const FLOORS: readonly (readonly string[])[] = [
 const PURE = [
   ...['delivery/backoff.ts', 'delivery/breaker.ts', 'delivery/http-status.ts', 'delivery/outcome.ts', 'delivery/notice-event.ts'],
   ...[
+    'sandbox/bounds.ts',
     'sandbox/calls.ts',
+    'sandbox/in-force.ts',
+    'sandbox/kernel-files.ts',
     'sandbox/profile.ts',
     'sandbox/seccomp.ts',
     'sandbox/settings.ts',

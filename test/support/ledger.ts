@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Kept } from '../../src/incident/incident.ts';
-import { parseReport } from '../../src/incident/report.ts';
+import { parseReport } from '../../src/incident/report-reading.ts';
 import { createLog } from '../../src/log.ts';
 import { builtInPolicy } from '../../src/policy/built-in.ts';
 import { type Ledger, createLedger } from '../../src/ledger/ledger.ts';

@@ -1,6 +1,7 @@
 // Policies and reports for tests of what is judged, written as a person would write them.
 
-import { type Report, parseReport } from '../../src/incident/report.ts';
+import type { Report } from '../../src/incident/report.ts';
+import { parseReport } from '../../src/incident/report-reading.ts';
 import { parsePolicy } from '../../src/policy/load.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { aReport } from './house.ts';

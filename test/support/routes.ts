@@ -84,6 +84,7 @@ export const ROUTES: readonly PromisedRoute[] = [
   { method: 'POST', path: '/api/v1/commands/{command}/retry', open: 'never', for: OPERATORS, body: () => ({}) },
   { method: 'POST', path: '/api/v1/commands/{command}/result', open: 'never', for: ACTUATORS, body: () => ({ status: 'accepted' }) },
   { method: 'GET', path: '/api/v1/actuators', open: 'never', for: READERS },
+  { method: 'GET', path: '/api/v1/sandbox', open: 'never', for: READERS },
   { method: 'GET', path: '/api/v1/actuators/agent/commands', open: 'never', for: ACTUATORS },
   { method: 'GET', path: '/api/v1/actuators/agent/desired', open: 'never', for: ACTUATORS },
   { method: 'POST', path: '/api/v1/actuators/agent/heartbeat', open: 'never', for: ACTUATORS, body: () => ({ holds: [] }) },

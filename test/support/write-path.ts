@@ -8,7 +8,7 @@ import { type Log, createLog } from '../../src/log.ts';
 import type { RequestMark } from '../../src/incident/events.ts';
 import type { Kept } from '../../src/incident/incident.ts';
 import type { StepName } from '../../src/incident/lifecycle.ts';
-import { parseReport } from '../../src/incident/report.ts';
+import { parseReport } from '../../src/incident/report-reading.ts';
 import { builtInPolicy } from '../../src/policy/built-in.ts';
 import { parsePolicy } from '../../src/policy/load.ts';
 import type { Caller } from '../../src/recorder/caller.ts';

@@ -3,7 +3,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { RecorderError } from '../../errors.ts';
-import { type Report, parseReport } from '../../incident/report.ts';
+import type { Report } from '../../incident/report.ts';
+import { parseReport } from '../../incident/report-reading.ts';
 import { isObject } from '../../input/bounds.ts';
 import { optional, parseShape } from '../../input/shape.ts';
 import { isStorable } from '../../input/text.ts';

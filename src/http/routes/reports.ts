@@ -2,7 +2,8 @@
 
 import { type Token, covers } from '../../access/token.ts';
 import { RecorderError } from '../../errors.ts';
-import { type Report, parseReport } from '../../incident/report.ts';
+import type { Report } from '../../incident/report.ts';
+import { parseReport } from '../../incident/report-reading.ts';
 import { OWN_SOURCE } from '../../incident/vocabulary.ts';
 import { didYouMean } from '../../input/text.ts';
 import type { Policy } from '../../policy/policy.ts';

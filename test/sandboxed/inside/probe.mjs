@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { chownSync, chmodSync, mkdirSync, openSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, chmodSync, copyFileSync, mkdirSync, openSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,6 +39,11 @@ const DOES = {
     if (error) throw error;
     if (status !== 0) throw Object.assign(new Error('refused'), { code: `EXIT ${status}` });
   },
+  bring: () => {
+    copyFileSync('/bin/true', argument);
+    const { error } = spawnSync(argument);
+    if (error) throw error;
+  },
   priority: () => setPriority(-5),
   datagram: () =>
     new Promise((resolve, reject) => {
@@ -52,6 +57,7 @@ const DOES = {
       server.listen(Number(port), host, () => resolve(void server.close()));
     }),
   connect: () => connected({ host: argument.split(' ')[0], port: Number(argument.split(' ')[1]) }),
+  meet: () => connected({ path: argument }),
   allocate: async () => {
     const kept = [];
     for (let mb = 0; mb < Number(argument); mb += 8) kept.push(Buffer.alloc(8 * 2 ** 20, 1));
