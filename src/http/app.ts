@@ -6,11 +6,14 @@ import { Hono } from 'hono';
 import { RecorderError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type GuardParts, type Guarded, type Route, createGuard } from './guard.ts';
-import { type Refusal, refusalFor } from './problem.ts';
+import { refusalFor } from './problem.ts';
+import { type Reply, responseOf } from './reply.ts';
 import { sendAndDrain } from './send.ts';
 
 export interface App {
-  /** Never rejects. */
+  /** What is asked for by its whole path, as reports are, needs no router and no Response; null for all else. Never rejects. */
+  answer(asked: HttpBindings): Reply | Promise<Reply> | null;
+  /** All else. Never rejects. */
   fetch(request: Request, asked: HttpBindings): Response | Promise<Response>;
 }
 
@@ -22,11 +25,10 @@ export interface AppParts extends GuardParts {
 export function createApp({ routes, log, ...door }: AppParts): App {
   const app = new Hono<{ Bindings: HttpBindings }>();
   const guard = createGuard(door);
-  /** What is asked for by its whole path, as reports are, needs no router. */
   const whole = new Map<string, Guarded>();
   for (const route of routes) {
     const guarded = guard(route);
-    app.on(route.method, route.path, (c) => guarded(c.env, c.req.path, (name) => c.req.param(name) ?? ''));
+    app.on(route.method, route.path, async (c) => responseOf(await guarded(c.env, c.req.path, (name) => c.req.param(name) ?? '')));
     if (!route.path.includes(':')) whole.set(`${route.method} ${route.path}`, guarded);
   }
 
@@ -37,25 +39,27 @@ export function createApp({ routes, log, ...door }: AppParts): App {
       methods.length === 0
         ? new RecorderError('not_found', 'there is no such path')
         : new RecorderError('method_not_allowed', `this path takes ${methods.join(' or ')}`, { methods });
-    return answer(c.env, refusalFor(error));
+    return responseOf(refusalFor(error));
   });
-  app.onError((error, c) => fail(error, c.env, c.req.path));
+  app.onError((error, c) => responseOf(fail(error, c.env, c.req.path)));
 
-  function fail(error: unknown, asked: HttpBindings, path: string): Response {
+  function fail(error: unknown, asked: HttpBindings, path: string): Reply {
     const requestId = randomUUID();
     const refusal = refusalFor(error, requestId);
     if (!(error instanceof RecorderError)) {
       const { stack = String(error) } = error as Partial<Error>;
       log.error('a request failed', { request_id: requestId, method: asked.incoming.method, path, error: stack });
     }
-    return answer(asked, refusal, error instanceof RecorderError && error.code === 'body_too_large');
+    // Too large a body is answered while it is still coming, and the connection ends with it.
+    const isTooLarge = error instanceof RecorderError && error.code === 'body_too_large';
+    return isTooLarge ? sendAndDrain(asked.incoming, asked.outgoing, refusal) : refusal;
   }
 
   return {
-    fetch(request, asked) {
+    answer(asked) {
       const { method = '', url = '' } = asked.incoming;
       const guarded = whole.get(`${method} ${url}`);
-      if (!guarded) return app.fetch(request, asked);
+      if (!guarded) return null;
       try {
         const answered = guarded(asked, url, () => '');
         return answered instanceof Promise ? answered.catch((error: unknown) => fail(error, asked, url)) : answered;
@@ -63,13 +67,8 @@ export function createApp({ routes, log, ...door }: AppParts): App {
         return fail(error, asked, url);
       }
     },
+    fetch: (request, asked) => app.fetch(request, asked),
   };
-}
-
-/** Too large a body is answered while it is still coming, and the connection ends with it. */
-function answer({ incoming, outgoing }: HttpBindings, refusal: Refusal, endsConnection = false): Response {
-  if (!endsConnection) return new Response(refusal.body, { status: refusal.status, headers: refusal.headers });
-  return sendAndDrain(incoming, outgoing, refusal);
 }
 
 /** The methods that a path takes, read off the table. */

@@ -5,8 +5,9 @@ import type { Socket } from 'node:net';
 import { type HttpBindings, getRequestListener } from '@hono/node-server';
 import { RecorderError } from '../errors.ts';
 import type { App } from './app.ts';
-import { type Refusal, refusalFor } from './problem.ts';
-import { send, sendRaw } from './send.ts';
+import { type Plain, refusalFor } from './problem.ts';
+import { type Reply, isPlain, responseOf } from './reply.ts';
+import { send, sendRaw, sendWhole } from './send.ts';
 
 const LIMITS = {
   headersTimeout: 5_000,
@@ -36,7 +37,7 @@ export interface HttpServer extends Server {
 
 export function createHttpServer({ app, hosts, isDraining }: ServerParts): HttpServer {
   const listener = getRequestListener((request, asked) => app.fetch(request, asked as HttpBindings), {
-    errorHandler: () => toResponse(refusalFor(new RecorderError('malformed_request', 'the request target is not a path'))),
+    errorHandler: () => responseOf(refusalFor(new RecorderError('malformed_request', 'the request target is not a path'))),
   });
   const turnOf = createTurns();
   const last = new WeakMap<Socket, { readonly outgoing: ServerResponse; readonly turn: number }>();
@@ -52,7 +53,10 @@ export function createHttpServer({ app, hosts, isDraining }: ServerParts): HttpS
     if (isDraining()) outgoing.shouldKeepAlive = false;
     const refused = refuseEarly(incoming, hosts(), isDraining());
     if (refused) return send(outgoing, refused);
-    void listener(incoming, outgoing);
+    const answer = app.answer({ incoming, outgoing });
+    if (answer === null) return void listener(incoming, outgoing);
+    if (!(answer instanceof Promise)) return give(incoming, outgoing, answer);
+    answer.then((reply) => give(incoming, outgoing, reply)).catch(() => outgoing.destroy());
   });
   const connections = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -107,7 +111,7 @@ function createTurns(): () => number {
   };
 }
 
-function refuseEarly(incoming: IncomingMessage, hosts: ReadonlySet<string>, draining: boolean): Refusal | null {
+function refuseEarly(incoming: IncomingMessage, hosts: ReadonlySet<string>, draining: boolean): Plain | null {
   if (draining) return refusalFor(new RecorderError('draining', 'the service is shutting down', { retry_after: 5 }));
   const host = hostOf(incoming);
   if (host === null) return refusalFor(new RecorderError('malformed_request', 'a Host header is needed'));
@@ -118,7 +122,7 @@ function refuseEarly(incoming: IncomingMessage, hosts: ReadonlySet<string>, drai
 
 /** The host that a request is for: of an absolute-form URI (RFC 9112 §3.2.2), else of its Host header. */
 function hostOf({ url, headers }: IncomingMessage): string | null {
-  const absolute = /^https?:\/\/([^/?#]*)/i.exec(url ?? '');
+  const absolute = url?.[0] === '/' ? null : /^https?:\/\/([^/?#]*)/i.exec(url ?? '');
   return absolute?.[1]?.toLowerCase() ?? headers.host?.toLowerCase() ?? null;
 }
 
@@ -143,6 +147,8 @@ function clientErrorOf({ code }: NodeJS.ErrnoException): RecorderError {
   }
 }
 
-function toResponse({ status, headers, body }: Refusal): Response {
-  return new Response(body, { status, headers });
+/** At once, when there is nothing left of the body; hono's adapter also sees to what is. */
+function give(incoming: IncomingMessage, outgoing: ServerResponse, reply: Reply): void {
+  if (isPlain(reply) && (incoming.readableEnded || incoming.method === 'GET')) return sendWhole(outgoing, reply);
+  void getRequestListener(() => responseOf(reply))(incoming, outgoing);
 }
