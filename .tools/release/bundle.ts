@@ -58,8 +58,12 @@ const leanBuiltins: Plugin = {
     onResolve({ filter: /^node:/ }, ({ path, kind }) => (kind === 'import-statement' ? { path, namespace: 'builtin' } : null));
     onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => {
       const properties = Object.entries(Object.getOwnPropertyDescriptors(process.getBuiltinModule(path) as object));
-      const names = properties.flatMap(([name, { get }]) => (get === undefined && /^[A-Za-z_$][\w$]*$/.test(name) && name !== 'default' ? [name] : []));
-      return { contents: `const it = process.getBuiltinModule('${path}');\nexport default it;\nexport const { ${names.join(', ')} } = it;\n` };
+      const names = properties.flatMap(([name, { get }]) =>
+        get === undefined && /^[A-Za-z_$][\w$]*$/.test(name) && name !== 'default' ? [name] : [],
+      );
+      return {
+        contents: `const it = process.getBuiltinModule('${path}');\nexport default it;\nexport const { ${names.join(', ')} } = it;\n`,
+      };
     });
   },
 };

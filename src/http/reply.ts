@@ -5,17 +5,15 @@ import { viewOf } from '../incident/view.ts';
 import { type Plain, SECURITY_HEADERS } from './problem.ts';
 
 export const NDJSON = 'application/x-ndjson';
-/** A Response is what has no body, or was sent by itself already. */
-export type Reply = Plain | Response;
-
-export function isPlain(reply: Reply): reply is Plain {
-  return Object.getPrototypeOf(reply) === Object.prototype;
+/** Said instead of an answer, of one that was sent already. */
+export const SENT = Symbol('sent');
+/** As of 304, which has none. */
+export interface WithoutBody {
+  readonly status: 304;
+  readonly headers: Record<string, string>;
+  readonly body: null;
 }
-
-/** As hono wants it. */
-export function responseOf(reply: Reply): Response {
-  return isPlain(reply) ? new Response(reply.body, { status: reply.status, headers: reply.headers }) : reply;
-}
+export type Reply = Plain | WithoutBody | typeof SENT;
 
 const JSON_HEADERS = { ...SECURITY_HEADERS, 'content-type': 'application/json' };
 

@@ -2,11 +2,12 @@
 
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { type HttpBindings, getRequestListener } from '@hono/node-server';
+import type { HttpBindings } from '@hono/node-server';
 import { RecorderError } from '../errors.ts';
 import type { App } from './app.ts';
+import { hasPatience } from './patience.ts';
 import { type Plain, refusalFor } from './problem.ts';
-import { type Reply, isPlain, responseOf } from './reply.ts';
+import { type Reply, SENT } from './reply.ts';
 import { send, sendRaw, sendWhole } from './send.ts';
 
 const LIMITS = {
@@ -36,10 +37,16 @@ export interface HttpServer extends Server {
 }
 
 export function createHttpServer({ app, hosts, isDraining }: ServerParts): HttpServer {
-  const listener = getRequestListener((request, asked) => app.fetch(request, asked as HttpBindings), {
-    errorHandler: () => responseOf(refusalFor(new RecorderError('malformed_request', 'the request target is not a path'))),
-  });
   const turnOf = createTurns();
+  /** At once, when there is nothing left of the body; the adapter also sees to what is. */
+  const give = (asked: HttpBindings, reply: Reply) => {
+    if (reply === SENT) return;
+    if (asked.incoming.readableEnded || asked.incoming.method === 'GET') return sendWhole(asked.outgoing, reply);
+    void app
+      .adapter()
+      .then((adapter) => adapter.give(asked, reply))
+      .catch(() => asked.outgoing.destroy());
+  };
   const last = new WeakMap<Socket, { readonly outgoing: ServerResponse; readonly turn: number }>();
 
   const server = createServer(LIMITS, (incoming, outgoing) => {
@@ -53,10 +60,11 @@ export function createHttpServer({ app, hosts, isDraining }: ServerParts): HttpS
     if (isDraining()) outgoing.shouldKeepAlive = false;
     const refused = refuseEarly(incoming, hosts(), isDraining());
     if (refused) return send(outgoing, refused);
-    const answer = app.answer({ incoming, outgoing });
-    if (answer === null) return void listener(incoming, outgoing);
-    if (!(answer instanceof Promise)) return give(incoming, outgoing, answer);
-    answer.then((reply) => give(incoming, outgoing, reply)).catch(() => outgoing.destroy());
+    const asked = { incoming, outgoing };
+    const answer = app.answer(asked);
+    if (answer !== null && !(answer instanceof Promise)) return give(asked, answer);
+    const given = answer === null ? app.adapter().then(({ route }) => route(asked)) : answer.then((reply) => give(asked, reply));
+    given.catch(() => outgoing.destroy());
   });
   const connections = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -75,6 +83,7 @@ export function createHttpServer({ app, hosts, isDraining }: ServerParts): HttpS
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // What broke off within its own body is refused like any other; what has an answer coming cannot be given another one.
     const outgoing = last.get(socket)?.outgoing;
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && outgoing && hasPatience(outgoing.req)) return;
     if (outgoing?.closed === false && (outgoing.headersSent || outgoing.req.complete)) return void socket.destroy();
     sendRaw(socket, clientErrorOf(error));
   });
@@ -145,10 +154,4 @@ function clientErrorOf({ code }: NodeJS.ErrnoException): RecorderError {
     default:
       return new RecorderError('malformed_request', 'the request is not HTTP/1.1 as this service reads it');
   }
-}
-
-/** At once, when there is nothing left of the body; hono's adapter also sees to what is. */
-function give(incoming: IncomingMessage, outgoing: ServerResponse, reply: Reply): void {
-  if (isPlain(reply) && (incoming.readableEnded || incoming.method === 'GET')) return sendWhole(outgoing, reply);
-  void getRequestListener(() => responseOf(reply))(incoming, outgoing);
 }

@@ -56,7 +56,7 @@ export function actuatorRoutes({ policy, refusals, log, store, delivery }: Actua
     const name = actingFor(call, { policy, refusals });
     const digest = await delivery.digest(name);
     const headers = { etag: `"${digest}"` };
-    if (isKnown(call.incoming.headers, digest)) return new Response(null, { status: 304, headers: { ...SECURITY_HEADERS, ...headers } });
+    if (isKnown(call.incoming.headers, digest)) return { status: 304, headers: { ...SECURITY_HEADERS, ...headers }, body: null };
     // What changes while it is sent leads to another digest, which the next heartbeat is told.
     const pieces = piecesOf(name, digest, pagesOf(store.holds, name));
     const first = pieces.next();
