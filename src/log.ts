@@ -65,3 +65,26 @@ function writeStdout(line: string): void {
     // The audit log is the record; this is only its loudspeaker.
   }
 }
+
+/** So much is written without waiting for more. */
+const MAX_GATHERED = 16 * 1024;
+
+/**
+ * What is written by one piece of work, such as the alerts of a commit, in one write: right after it, before any promise that it has kept is
+ * heard of, and before the process ends by itself. Who becomes another program must write without it.
+ */
+export function gathered(write: (lines: string) => void = writeStdout): (line: string) => void {
+  let lines = '';
+  const flush = () => {
+    if (lines === '') return;
+    const ready = lines;
+    lines = '';
+    write(ready);
+  };
+  process.on('exit', flush);
+  return (line) => {
+    if (lines === '') queueMicrotask(flush);
+    lines += line;
+    if (lines.length > MAX_GATHERED) flush();
+  };
+}

@@ -3,7 +3,7 @@
 import { readConfig } from './config.ts';
 import { RecorderError } from './errors.ts';
 import { type House, openHouse } from './house.ts';
-import { createLog } from './log.ts';
+import { createLog, gathered } from './log.ts';
 import { urlOf } from './http/listening.ts';
 import { type Supervisor, createSupervisor } from './notify.ts';
 
@@ -11,12 +11,13 @@ import { type Supervisor, createSupervisor } from './notify.ts';
 const EXIT = { failed: 1, temporary: 75, configuration: 78 };
 
 const journal = process.env['JOURNAL_STREAM'] !== undefined;
-let log = createLog({ level: 'info', journal });
+const write = gathered();
+let log = createLog({ level: 'info', journal, write });
 
 process.umask(0o027);
 try {
   const config = readConfig(meantForUs(process.env));
-  log = createLog({ level: config.LOG_LEVEL, journal });
+  log = createLog({ level: config.LOG_LEVEL, journal, write });
   const supervisor = createSupervisor({ fd: config.NOTIFY_FD, watchdog_ms: config.WATCHDOG_USEC });
   // Before anything else: a signal that nobody listens for would end the program, and a reload may come while it starts.
   const asked = Promise.race([signal('SIGTERM'), signal('SIGINT')]);

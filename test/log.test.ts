@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LEVELS, type Level, type Log, createLog } from '../src/log.ts';
+import { LEVELS, type Level, type Log, createLog, gathered } from '../src/log.ts';
 import { openFolder } from './support/folder.ts';
 
 const AT = new Date('2026-03-13T08:15:30.123Z');
@@ -165,3 +165,46 @@ function drain(pipe: number): string {
   }
   return Buffer.concat(chunks).toString();
 }
+
+describe('lines that are gathered', () => {
+  it('are written in one go after what told them, in their order, and before its promises are heard of', async () => {
+    const steps: string[] = [];
+    const write = gathered((lines) => void steps.push(lines));
+    const kept = new Promise<void>((resolve) => {
+      write('a\n');
+      write('b\n');
+      resolve();
+      steps.push('told');
+    }).then(() => steps.push('heard'));
+    write('c\n');
+    await kept;
+    write('d\n');
+    await Promise.resolve();
+    expect(steps).toEqual(['told', 'a\nb\nc\n', 'heard', 'd\n']);
+  });
+
+  it('do not wait when they are many', () => {
+    const sizes: number[] = [];
+    const write = gathered((lines) => void sizes.push(lines.length));
+    for (let n = 0; n < 40; n += 1) write(`${'x'.repeat(1000)}\n`);
+    expect(sizes).toEqual([17 * 1001, 17 * 1001]);
+  });
+
+  it.each([
+    ['is told to', 'process.exit(3)', 3],
+    ['comes to its end', 'process.exitCode = 3', 3],
+    ['fails', 'throw new Error("no")', 1],
+    ['fails later', 'Promise.reject(new Error("no"))', 1],
+  ])('are all there when the program ends because it %s', async (_, end, code) => {
+    const program = `
+      import { createLog, gathered } from ${JSON.stringify(join(import.meta.dirname, '../src/log.ts'))};
+      const log = createLog({ level: 'info', journal: false, write: gathered() });
+      log.info('one'); log.critical('two');
+      ${end}`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let told = '';
+    child.stdout.on('data', (piece) => (told += String(piece)));
+    const [ended] = (await once(child, 'close')) as [number];
+    expect([ended, told.match(/"message":"\w+"/g)]).toEqual([code, ['"message":"one"', '"message":"two"']]);
+  });
+});

@@ -2,16 +2,19 @@
 
 import { randomUUID } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
-import { Hono } from 'hono';
 import { RecorderError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type GuardParts, type Guarded, type Route, createGuard } from './guard.ts';
-import { type Refusal, refusalFor } from './problem.ts';
+import type { Adapter } from './adapter.ts';
+import { type GuardParts, type Route, createGuard } from './guard.ts';
+import { refusalFor } from './problem.ts';
+import type { Reply } from './reply.ts';
 import { sendAndDrain } from './send.ts';
 
 export interface App {
-  /** Never rejects. */
-  fetch(request: Request, asked: HttpBindings): Response | Promise<Response>;
+  /** What is asked for by its whole path, as reports are, needs no router and no Response; null for all else. Never rejects. */
+  answer(asked: HttpBindings): Reply | Promise<Reply> | null;
+  /** For all else. */
+  adapter(): Promise<Adapter>;
 }
 
 export interface AppParts extends GuardParts {
@@ -20,56 +23,48 @@ export interface AppParts extends GuardParts {
 }
 
 export function createApp({ routes, log, ...door }: AppParts): App {
-  const app = new Hono<{ Bindings: HttpBindings }>();
   const guard = createGuard(door);
-  /** What is asked for by its whole path, as reports are, needs no router. */
-  const whole = new Map<string, Guarded>();
-  for (const route of routes) {
-    const guarded = guard(route);
-    app.on(route.method, route.path, (c) => guarded(c.env, c.req.path, (name) => c.req.param(name) ?? ''));
-    if (!route.path.includes(':')) whole.set(`${route.method} ${route.path}`, guarded);
-  }
-
+  const guarded = routes.map((route) => ({ method: route.method, path: route.path, guarded: guard(route) }));
+  const whole = new Map(guarded.filter(({ path }) => !path.includes(':')).map((each) => [`${each.method} ${each.path}`, each.guarded]));
   const methodsOf = createMethodsOf(routes);
-  app.notFound((c) => {
-    const methods = methodsOf(c.req.path);
+  let adapter: Promise<Adapter> | null = null;
+
+  function notFound(path: string): Reply {
+    const methods = methodsOf(path);
     const error =
       methods.length === 0
         ? new RecorderError('not_found', 'there is no such path')
         : new RecorderError('method_not_allowed', `this path takes ${methods.join(' or ')}`, { methods });
-    return answer(c.env, refusalFor(error));
-  });
-  app.onError((error, c) => fail(error, c.env, c.req.path));
+    return refusalFor(error);
+  }
 
-  function fail(error: unknown, asked: HttpBindings, path: string): Response {
+  function failed(error: unknown, asked: HttpBindings, path: string): Reply {
     const requestId = randomUUID();
     const refusal = refusalFor(error, requestId);
     if (!(error instanceof RecorderError)) {
       const { stack = String(error) } = error as Partial<Error>;
       log.error('a request failed', { request_id: requestId, method: asked.incoming.method, path, error: stack });
     }
-    return answer(asked, refusal, error instanceof RecorderError && error.code === 'body_too_large');
+    // A body that is too large or too slow is answered while it is still coming, and the connection ends with it.
+    const isUnread = error instanceof RecorderError && ['body_too_large', 'request_timeout'].includes(error.code);
+    return isUnread ? sendAndDrain(asked.incoming, asked.outgoing, refusal) : refusal;
   }
 
   return {
-    fetch(request, asked) {
+    answer(asked) {
       const { method = '', url = '' } = asked.incoming;
-      const guarded = whole.get(`${method} ${url}`);
-      if (!guarded) return app.fetch(request, asked);
+      const handle = whole.get(`${method} ${url}`);
+      if (!handle) return null;
       try {
-        const answered = guarded(asked, url, () => '');
-        return answered instanceof Promise ? answered.catch((error: unknown) => fail(error, asked, url)) : answered;
+        const answered = handle(asked, url, () => '');
+        return answered instanceof Promise ? answered.catch((error: unknown) => failed(error, asked, url)) : answered;
       } catch (error) {
-        return fail(error, asked, url);
+        return failed(error, asked, url);
       }
     },
+    adapter: async () =>
+      (adapter ??= import('./adapter.ts').then(({ createAdapter }) => createAdapter({ routes: guarded, notFound, failed }))),
   };
-}
-
-/** Too large a body is answered while it is still coming, and the connection ends with it. */
-function answer({ incoming, outgoing }: HttpBindings, refusal: Refusal, endsConnection = false): Response {
-  if (!endsConnection) return new Response(refusal.body, { status: refusal.status, headers: refusal.headers });
-  return sendAndDrain(incoming, outgoing, refusal);
 }
 
 /** The methods that a path takes, read off the table. */

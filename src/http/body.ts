@@ -53,7 +53,7 @@ export function parseJson(bytes: Buffer): unknown {
 
 /** @throws RecorderError "unsupported_media_type" for anything but `wanted` in UTF-8; no content type at all is taken as `wanted` */
 export function checkContentType(header: string | undefined, wanted: string): void {
-  if (header === undefined) return;
+  if (header === undefined || header === wanted) return;
   const [type = '', ...parameters] = header.split(';').map((part) => part.trim().toLowerCase());
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length);
   if (type === wanted && (charset === undefined || ['utf-8', '"utf-8"', 'utf8'].includes(charset))) return;

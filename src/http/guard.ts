@@ -4,6 +4,7 @@
 //   404 · 405                 in app.ts, by the table of routes
 //   401 · 403 · 429 · 415 · 413 · 400   here
 
+import type { Reply } from './reply.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import { isToken } from '../access/load.ts';
@@ -44,14 +45,14 @@ interface ReadRoute extends Door {
   readonly for: 'anyone' | 'read' | 'read_own';
   /** Needs no token on loopback unless REQUIRE_READ_TOKEN says so; these parameters need one all the same. */
   readonly openBut?: readonly string[];
-  readonly handle: (call: Call) => Response | Promise<Response>;
+  readonly handle: (call: Call) => Reply | Promise<Reply>;
 }
 
 /** What an actuator reads: always with its token. */
 interface FetchRoute extends Door {
   readonly method: 'GET';
   readonly for: 'actuate';
-  readonly handle: (call: KnownCall) => Response | Promise<Response>;
+  readonly handle: (call: KnownCall) => Reply | Promise<Reply>;
 }
 
 interface ChangeRoute extends Door {
@@ -59,7 +60,7 @@ interface ChangeRoute extends Door {
   readonly for: 'report' | 'operate' | 'actuate';
   /** What reads its body by itself says of which type it is. */
   readonly streams?: string;
-  readonly handle: (call: KnownCall) => Response | Promise<Response>;
+  readonly handle: (call: KnownCall) => Reply | Promise<Reply>;
 }
 
 /** One row of the table of routes. */
@@ -73,7 +74,7 @@ export interface GuardParts {
   readsClosed: () => boolean;
 }
 
-export type Guarded = (request: HttpBindings, path: string, param: Call['param']) => Response | Promise<Response>;
+export type Guarded = (request: HttpBindings, path: string, param: Call['param']) => Reply | Promise<Reply>;
 
 export function createGuard({ keyring, pace, refusals, readsClosed }: GuardParts): (route: Route) => Guarded {
   function authenticate(header: string | undefined): Token {
@@ -105,7 +106,7 @@ export function createGuard({ keyring, pace, refusals, readsClosed }: GuardParts
     return !openBut.some((name) => parameters.has(name));
   }
 
-  function read(route: ReadRoute | FetchRoute, call: Omit<Call, 'token'>): Response | Promise<Response> {
+  function read(route: ReadRoute | FetchRoute, call: Omit<Call, 'token'>): Reply | Promise<Reply> {
     if (route.for !== 'actuate' && isOpen(route, call.url)) return route.handle({ ...call, token: null });
     const token = authenticate(call.incoming.headers.authorization);
     admit(token, route.for);
@@ -113,7 +114,7 @@ export function createGuard({ keyring, pace, refusals, readsClosed }: GuardParts
     return route.handle({ ...call, token });
   }
 
-  function change(route: ChangeRoute, call: Omit<Call, 'token'>): Response | Promise<Response> {
+  function change(route: ChangeRoute, call: Omit<Call, 'token'>): Reply | Promise<Reply> {
     const { headers } = call.incoming;
     const token = authenticate(headers.authorization);
     admit(token, route.for);

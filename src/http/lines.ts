@@ -2,6 +2,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { RecorderError } from '../errors.ts';
+import { createPatience } from './patience.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -16,7 +17,7 @@ export interface LineBounds {
 /**
  * For each piece that arrives, the lines that it ends, without their line ends; null stands for a line that is too long.
  * Whoever stops early leaves the rest unread on the connection.
- * @throws RecorderError "malformed_request" when the connection ends before the body does
+ * @throws RecorderError "malformed_request" when the connection ends before the body does, "request_timeout" when it is too slow
  */
 export async function* linesOf(incoming: IncomingMessage, { maxBytes, maxLineBytes }: LineBounds): AsyncGenerator<(Buffer | null)[]> {
   let rest = NOTHING;
@@ -46,10 +47,15 @@ export async function* linesOf(incoming: IncomingMessage, { maxBytes, maxLineByt
 }
 
 async function* piecesOf(incoming: IncomingMessage): AsyncGenerator<Buffer> {
-  try {
-    yield* incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-  } catch {
-    throw new RecorderError('malformed_request', 'the connection ended before the body did');
+  const pieces = incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
+  const patience = createPatience(incoming);
+  for (;;) {
+    const next = pieces.next().catch(() => {
+      throw new RecorderError('malformed_request', 'the connection ended before the body did');
+    });
+    const came = await patience.wait(next);
+    if (came.done === true) return;
+    yield came.value;
   }
 }
 

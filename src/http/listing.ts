@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto';
 import type { Call } from './guard.ts';
 import { cursorOf, encodeCursor, limitOf, linkTo } from './query.ts';
+import type { Plain } from './problem.ts';
 import { raw } from './reply.ts';
 
 /** A page is cut short, and goes on behind its `next`, when its JSON outgrows this (UTF-16 units). */
@@ -23,7 +24,7 @@ export function listReply<T extends { readonly seq: number }>(
   { path }: Pick<Call, 'path'>,
   parameters: URLSearchParams,
   { filter, list, reach, view }: Listing<T>,
-): Response {
+): Plain {
   const boundTo = hash('sha256', JSON.stringify([path, filter]), 'base64url').slice(0, 16);
   const limit = limitOf(parameters);
   const before = cursorOf(parameters, boundTo)?.before ?? Number.MAX_SAFE_INTEGER;

@@ -3,9 +3,9 @@
 import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { RecorderError } from '../errors.ts';
 import { SECURITY_HEADERS } from './problem.ts';
+import { SENT } from './reply.ts';
 
 /** Takes a turn; it ends when it is disposed of. @throws RecorderError "rate_limited" when that many are under way already */
 export type TakeTurn = (who: string) => Disposable;
@@ -36,14 +36,14 @@ export async function sendPieces(
   headers: Record<string, string>,
   pieces: Iterable<string>,
   failed: (error: unknown) => void,
-): Promise<Response> {
+): Promise<typeof SENT> {
   outgoing.writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'application/json', ...headers });
   try {
     await pipeline(rested(pieces), outgoing);
   } catch (error) {
     if (!hasLeft(error)) failed(error);
   }
-  return RESPONSE_ALREADY_SENT;
+  return SENT;
 }
 
 /** Lets everybody else have a turn after each piece, however fast the reader is. */

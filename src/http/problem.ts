@@ -121,14 +121,15 @@ export function typeOf(code: ErrorCode): string {
   return `/problems/${code.replaceAll('_', '-')}`;
 }
 
-export interface Refusal {
+/** An answer that is written as it is. */
+export interface Plain {
   readonly status: number;
   readonly headers: Record<string, string>;
   readonly body: string;
 }
 
 /** The answer for an error of any kind: what is no RecorderError is `internal`, and says nothing of itself. */
-export function refusalFor(error: unknown, requestId: string = randomUUID()): Refusal {
+export function refusalFor(error: unknown, requestId: string = randomUUID()): Plain {
   const known =
     error instanceof RecorderError
       ? error

@@ -2,11 +2,13 @@
 
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { type HttpBindings, getRequestListener } from '@hono/node-server';
+import type { HttpBindings } from '@hono/node-server';
 import { RecorderError } from '../errors.ts';
 import type { App } from './app.ts';
-import { type Refusal, refusalFor } from './problem.ts';
-import { send, sendRaw } from './send.ts';
+import { hasPatience } from './patience.ts';
+import { type Plain, refusalFor } from './problem.ts';
+import { type Reply, SENT } from './reply.ts';
+import { send, sendRaw, sendWhole } from './send.ts';
 
 const LIMITS = {
   headersTimeout: 5_000,
@@ -35,10 +37,16 @@ export interface HttpServer extends Server {
 }
 
 export function createHttpServer({ app, hosts, isDraining }: ServerParts): HttpServer {
-  const listener = getRequestListener((request, asked) => app.fetch(request, asked as HttpBindings), {
-    errorHandler: () => toResponse(refusalFor(new RecorderError('malformed_request', 'the request target is not a path'))),
-  });
   const turnOf = createTurns();
+  /** At once, when there is nothing left of the body; the adapter also sees to what is. */
+  const give = (asked: HttpBindings, reply: Reply) => {
+    if (reply === SENT) return;
+    if (asked.incoming.readableEnded || asked.incoming.method === 'GET') return sendWhole(asked.outgoing, reply);
+    void app
+      .adapter()
+      .then((adapter) => adapter.give(asked, reply))
+      .catch(() => asked.outgoing.destroy());
+  };
   const last = new WeakMap<Socket, { readonly outgoing: ServerResponse; readonly turn: number }>();
 
   const server = createServer(LIMITS, (incoming, outgoing) => {
@@ -52,7 +60,11 @@ export function createHttpServer({ app, hosts, isDraining }: ServerParts): HttpS
     if (isDraining()) outgoing.shouldKeepAlive = false;
     const refused = refuseEarly(incoming, hosts(), isDraining());
     if (refused) return send(outgoing, refused);
-    void listener(incoming, outgoing);
+    const asked = { incoming, outgoing };
+    const answer = app.answer(asked);
+    if (answer !== null && !(answer instanceof Promise)) return give(asked, answer);
+    const given = answer === null ? app.adapter().then(({ route }) => route(asked)) : answer.then((reply) => give(asked, reply));
+    given.catch(() => outgoing.destroy());
   });
   const connections = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -71,6 +83,7 @@ export function createHttpServer({ app, hosts, isDraining }: ServerParts): HttpS
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // What broke off within its own body is refused like any other; what has an answer coming cannot be given another one.
     const outgoing = last.get(socket)?.outgoing;
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && outgoing && hasPatience(outgoing.req)) return;
     if (outgoing?.closed === false && (outgoing.headersSent || outgoing.req.complete)) return void socket.destroy();
     sendRaw(socket, clientErrorOf(error));
   });
@@ -107,7 +120,7 @@ function createTurns(): () => number {
   };
 }
 
-function refuseEarly(incoming: IncomingMessage, hosts: ReadonlySet<string>, draining: boolean): Refusal | null {
+function refuseEarly(incoming: IncomingMessage, hosts: ReadonlySet<string>, draining: boolean): Plain | null {
   if (draining) return refusalFor(new RecorderError('draining', 'the service is shutting down', { retry_after: 5 }));
   const host = hostOf(incoming);
   if (host === null) return refusalFor(new RecorderError('malformed_request', 'a Host header is needed'));
@@ -118,7 +131,7 @@ function refuseEarly(incoming: IncomingMessage, hosts: ReadonlySet<string>, drai
 
 /** The host that a request is for: of an absolute-form URI (RFC 9112 §3.2.2), else of its Host header. */
 function hostOf({ url, headers }: IncomingMessage): string | null {
-  const absolute = /^https?:\/\/([^/?#]*)/i.exec(url ?? '');
+  const absolute = url?.[0] === '/' ? null : /^https?:\/\/([^/?#]*)/i.exec(url ?? '');
   return absolute?.[1]?.toLowerCase() ?? headers.host?.toLowerCase() ?? null;
 }
 
@@ -141,8 +154,4 @@ function clientErrorOf({ code }: NodeJS.ErrnoException): RecorderError {
     default:
       return new RecorderError('malformed_request', 'the request is not HTTP/1.1 as this service reads it');
   }
-}
-
-function toResponse({ status, headers, body }: Refusal): Response {
-  return new Response(body, { status, headers });
 }

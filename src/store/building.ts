@@ -19,9 +19,10 @@ export function openBuilding(path: string): Building {
   db.pragma('cache_size = -16384');
   // What waits to be told of may be much.
   db.pragma('temp_store = FILE');
+  const tables = createTables(db);
   return {
-    ...createTables(db),
-    transaction: createTransaction(db),
+    ...tables,
+    transaction: createTransaction(db, tables),
     retelling: () => createRetelling(db),
     finish() {
       db.close();

@@ -4,6 +4,7 @@ import type { Target } from '../incident/actions.ts';
 import type { Hold, HoldStatus, Progress } from '../incident/hold.ts';
 import type { Db } from './database.ts';
 import { type HoldRow, INSERT_HOLD, holdOf, valuesOf } from './hold-row.ts';
+import { createLive } from './live.ts';
 import { type Standing, createStanding } from './standing.ts';
 
 export interface Holds extends Standing {
@@ -55,6 +56,8 @@ export interface Holds extends Standing {
   rebase(now: string, monotonic: number): void;
   /** Holds that have not ended, behind `after`, oldest first. */
   standing(after: number, limit: number): Hold[];
+  /** What was read is true no more: a transaction begins, or is taken back. */
+  forget(): void;
 }
 
 /** How far a hold has come is frozen in the action of an incident that does not own it any more. */
@@ -65,7 +68,14 @@ export function createHolds(db: Db): Holds {
   const all = (where: string) => `SELECT * FROM holds WHERE ${where}`;
   const byId = db.prepare<[string], HoldRow>(all('id = ?'));
   const bySeq = db.prepare<[number], HoldRow>(all('seq = ?'));
-  const live = db.prepare<[string, string, string], HoldRow>(all('live = 1 AND action = ? AND target_type = ? AND target_id = ?'));
+  const live = createLive(db);
+  const write = <T extends unknown[]>(sql: string) => {
+    const statement = db.prepare(sql);
+    return (...values: T) => {
+      live.forget();
+      statement.run(...values);
+    };
+  };
   const past = db.prepare<[string, string, string, number], { count: number; last: number | null }>(
     `SELECT count(*) AS count, max(seq) AS last FROM
      (SELECT seq FROM holds WHERE action = ? AND target_type = ? AND target_id = ? ORDER BY seq DESC LIMIT ?)`,
@@ -75,14 +85,12 @@ export function createHolds(db: Db): Holds {
       'SELECT count(*) FROM (SELECT 1 FROM holds WHERE live = 1 AND rule = ? AND source = ? LIMIT ?)',
     )
     .pluck();
-  const insert = db.prepare(INSERT_HOLD);
-  const move = db.prepare(
-    'UPDATE holds SET status = ?, actuator = ?, attempts = ?, error = ?, completed_at = ?, version = ? WHERE seq = ?',
-  );
-  const touch = db.prepare<[number, number]>('UPDATE holds SET version = ? WHERE seq = ?');
-  const extend = db.prepare('UPDATE holds SET expires_at = ?, version = ? WHERE seq = ?');
-  const beginEnd = db.prepare(`UPDATE holds SET live = 0, status = 'releasing', ending = ?, version = ? WHERE seq = ?`);
-  const end = db.prepare(
+  const insert = write(INSERT_HOLD);
+  const move = write('UPDATE holds SET status = ?, actuator = ?, attempts = ?, error = ?, completed_at = ?, version = ? WHERE seq = ?');
+  const touch = write<[number, number]>('UPDATE holds SET version = ? WHERE seq = ?');
+  const extend = write('UPDATE holds SET expires_at = ?, version = ? WHERE seq = ?');
+  const beginEnd = write(`UPDATE holds SET live = 0, status = 'releasing', ending = ?, version = ? WHERE seq = ?`);
+  const end = write(
     `UPDATE holds SET live = 0, status = :ending, ending = :ending, released_at = :at, error = :error, version = :version WHERE seq = :hold`,
   );
   const endOwners = db.prepare(
@@ -124,8 +132,8 @@ export function createHolds(db: Db): Holds {
   const due = db.prepare<[number, string, number], HoldRow>(
     all('live = 1 AND expires_at IS NOT NULL AND free_at <= ? AND expires_at <= ? ORDER BY free_at LIMIT ?'),
   );
-  const guard = db.prepare<[number, number]>('UPDATE holds SET free_at = ? WHERE seq = ?');
-  const rebase = db.prepare<[number, string]>(
+  const guard = write<[number, number]>('UPDATE holds SET free_at = ? WHERE seq = ?');
+  const rebase = write<[number, string]>(
     `UPDATE holds INDEXED BY holds_end SET free_at = ? + (unixepoch(expires_at, 'subsec') - unixepoch(?, 'subsec')) * 1000 WHERE live = 1 AND expires_at IS NOT NULL`,
   );
   const standing = db.prepare<[number, number], HoldRow>(all('released_at IS NULL AND seq > ? ORDER BY seq LIMIT ?'));
@@ -134,17 +142,18 @@ export function createHolds(db: Db): Holds {
     ...createStanding(db),
     byId: (id) => one(byId.get(id)),
     bySeq: (seq) => one(bySeq.get(seq)),
-    live: (action, { type, id }) => one(live.get(action, type, id)),
+    live: live.of,
+    forget: live.forget,
     past: (action, { type, id }, upTo) => past.get(action, type, id, upTo) ?? { count: 0, last: null },
     count: (rule, source, upTo) => count.get(rule, source, upTo) ?? 0,
-    insert: (hold) => void insert.run(...valuesOf(hold)),
+    insert: (hold) => insert(...valuesOf(hold)),
     move: (hold, { status, actuator, attempts, error, completed_at }, version) =>
-      void move.run(status, actuator, attempts, error, completed_at, version, hold),
-    touch: (hold, version) => void touch.run(version, hold),
-    extend: (hold, expires_at, version) => void extend.run(expires_at, version, hold),
-    beginEnd: (hold, ending, version) => void beginEnd.run(ending, version, hold),
+      move(status, actuator, attempts, error, completed_at, version, hold),
+    touch: (hold, version) => touch(version, hold),
+    extend: (hold, expires_at, version) => extend(expires_at, version, hold),
+    beginEnd: (hold, ending, version) => beginEnd(ending, version, hold),
     end(hold, { at, ending, status, error, version }) {
-      end.run({ hold, at, ending, error, version });
+      end({ hold, at, ending, error, version });
       endOwners.run({ hold, status, error, version });
     },
     ownedBy: (incident) => ownedBy.all(incident).map(holdOf),
@@ -156,8 +165,8 @@ export function createHolds(db: Db): Holds {
     unmet: (after, examined) => ({ holds: unmet.all(after, examined).map(holdOf), last: last.get(examined, after, examined) ?? null }),
     owners: (hold, limit) => ({ count: countOwners.get(hold) ?? 0, ids: firstOwners.all(hold, limit) }),
     due: (now, monotonic, limit) => due.all(monotonic, now, limit).map(holdOf),
-    guard: (hold, free_at) => void guard.run(free_at, hold),
-    rebase: (now, monotonic) => void rebase.run(monotonic, now),
+    guard: (hold, free_at) => guard(free_at, hold),
+    rebase: (now, monotonic) => rebase(monotonic, now),
     standing: (after, limit) => standing.all(after, limit).map(holdOf),
   };
 }

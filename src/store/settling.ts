@@ -10,6 +10,8 @@ export interface Settling {
   /** Some of those that are marked. */
   next(limit: number): number[];
   settled(incident: number): void;
+  /** What was read is true no more: a transaction begins, or is taken back. */
+  forget(): void;
 }
 
 export function createSettling(db: Db): Settling {
@@ -23,10 +25,24 @@ export function createSettling(db: Db): Settling {
   );
   const next = db.prepare<[number], number>('SELECT incident FROM unsettled ORDER BY incident LIMIT ?').pluck();
   const settled = db.prepare<[number]>('DELETE FROM unsettled WHERE incident = ?');
+  /** Nothing is marked, as nearly always. */
+  let isEmpty = false;
   return {
-    mark: (hold) => void mark.run(hold),
-    markAll: () => void markAll.run(),
-    next: (limit) => next.all(limit),
+    mark(hold) {
+      isEmpty = false;
+      mark.run(hold);
+    },
+    markAll() {
+      isEmpty = false;
+      markAll.run();
+    },
+    next(limit) {
+      if (isEmpty) return [];
+      const found = next.all(limit);
+      isEmpty = found.length === 0;
+      return found;
+    },
     settled: (incident) => void settled.run(incident),
+    forget: () => void (isEmpty = false),
   };
 }

@@ -71,12 +71,13 @@ export function openStore(path: string, reserve: Pick<Reserve, 'giveUp'> | null 
   const lock = scope.use(lockStore(path));
   const db = withRoom(path, reserve, () => openDatabase(path));
   scope.defer(() => db.close());
+  const tables = createTables(db);
   const store = {
-    ...createTables(db),
+    ...tables,
     retelling: () => createRetelling(db),
     pages: createPages(db),
     statistics: createStatistics(db),
-    transaction: createTransaction(db),
+    transaction: createTransaction(db, tables),
     spill: () => void db.pragma('temp_store = FILE'),
     usedBytes: usedBytes(db),
     close() {
@@ -117,18 +118,24 @@ function withRoom<T>(path: string, reserve: Pick<Reserve, 'giveUp'> | null, open
   }
 }
 
-export function createTransaction(db: Db): Transaction {
+/** @param remembering tables that remember, within a transaction, what they have read */
+export function createTransaction(db: Db, { holds, settling }: Pick<Tables, 'holds' | 'settling'>): Transaction {
   const run = (sql: string) => {
     const statement = db.prepare(sql);
     return () => void statement.run();
   };
+  const forgetting = (step: () => void) => () => {
+    holds.forget();
+    settling.forget();
+    step();
+  };
   return {
-    begin: run('BEGIN IMMEDIATE'),
+    begin: forgetting(run('BEGIN IMMEDIATE')),
     savepoint: run('SAVEPOINT change'),
     release: run('RELEASE change'),
-    takeBack: () => db.exec('ROLLBACK TO change; RELEASE change'),
+    takeBack: forgetting(() => void db.exec('ROLLBACK TO change; RELEASE change')),
     commit: run('COMMIT'),
-    rollback: run('ROLLBACK'),
+    rollback: forgetting(run('ROLLBACK')),
     isOpen: () => db.inTransaction,
   };
 }

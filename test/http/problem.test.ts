@@ -20,6 +20,7 @@ const STATUSES = {
   not_found: 404,
   method_not_allowed: 405,
   request_timeout: 408,
+  restart_required: 409,
   state_conflict: 409,
   precondition_failed: 412,
   body_too_large: 413,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { listReply } from '../../src/http/listing.ts';
+import type { Plain } from '../../src/http/problem.ts';
 import { createApprovals } from '../../src/store/approvals.ts';
 import { createCommands } from '../../src/store/commands.ts';
 import { openDatabase } from '../../src/store/database.ts';
@@ -56,14 +57,14 @@ describe.each(Object.entries(LISTS))('a list of %s', (name, { list, all, reach }
     const found: number[][] = [];
     for (let query: string | undefined = `limit=${limit}`; query !== undefined;) {
       const view = ({ seq }: { seq: number }) => seq;
-      const answer: Response = listReply<{ seq: number }>({ path: `/${name}` }, new URLSearchParams(query), {
+      const answer: Plain = listReply<{ seq: number }>({ path: `/${name}` }, new URLSearchParams(query), {
         filter: name,
         list,
         reach,
         view,
       });
-      found.push(JSON.parse(await answer.text()) as number[]);
-      query = /\?([^>]+)>/.exec(answer.headers.get('link') ?? '')?.[1];
+      found.push(JSON.parse(answer.body) as number[]);
+      query = /\?([^>]+)>/.exec(answer.headers['link'] ?? '')?.[1];
     }
     return found;
   }

@@ -21,7 +21,7 @@ import { isKnown } from '../headers.ts';
 import { createTurns, sendPieces } from '../pieces.ts';
 import { SECURITY_HEADERS } from '../problem.ts';
 import { parametersOf } from '../query.ts';
-import { json, raw } from '../reply.ts';
+import { type Reply, json, raw } from '../reply.ts';
 
 export interface ActuatorParts {
   policy: () => Policy;
@@ -45,18 +45,18 @@ const BeatBody = z.strictObject({
 export function actuatorRoutes({ policy, refusals, log, store, delivery }: ActuatorParts): Route[] {
   const takeTurn = createTurns(MAX_TURNS, 'desired sets');
 
-  function list({ url }: Call): Response {
+  function list({ url }: Call): Reply {
     parametersOf(url, []);
     const { pushed, pulled } = delivery.health();
     return json([...policy().actuators.values()].map((each) => viewOf(each, pushed.get(each.name), pulled.get(each.name))));
   }
 
-  async function wanted(call: KnownCall): Promise<Response> {
+  async function wanted(call: KnownCall): Promise<Reply> {
     parametersOf(call.url, []);
     const name = actingFor(call, { policy, refusals });
     const digest = await delivery.digest(name);
     const headers = { etag: `"${digest}"` };
-    if (isKnown(call.incoming.headers, digest)) return new Response(null, { status: 304, headers: { ...SECURITY_HEADERS, ...headers } });
+    if (isKnown(call.incoming.headers, digest)) return { status: 304, headers: { ...SECURITY_HEADERS, ...headers }, body: null };
     // What changes while it is sent leads to another digest, which the next heartbeat is told.
     const pieces = piecesOf(name, digest, pagesOf(store.holds, name));
     const first = pieces.next();
@@ -69,7 +69,7 @@ export function actuatorRoutes({ policy, refusals, log, store, delivery }: Actua
     );
   }
 
-  async function heartbeat(call: KnownCall): Promise<Response> {
+  async function heartbeat(call: KnownCall): Promise<Reply> {
     askedBy(call);
     const told = parseShape(BeatBody, parseJson(call.body), 'invalid_request');
     const name = actingFor(call, { policy, refusals });

@@ -13,7 +13,7 @@ import type { Call, KnownCall, Route } from '../guard.ts';
 import { digestOf } from '../headers.ts';
 import { listReply } from '../listing.ts';
 import { PAGE_PARAMETERS, among, parametersOf } from '../query.ts';
-import { changeReply, json } from '../reply.ts';
+import { type Reply, changeReply, json } from '../reply.ts';
 
 const APPROVAL = ':id{APR-[0-9a-f]{12}}';
 const STATUSES = ['pending', 'approved', 'rejected', 'expired'] as const satisfies readonly ApprovalStatus[];
@@ -28,7 +28,7 @@ export interface ApprovalParts {
 export function approvalRoutes({ store, recorder }: ApprovalParts): Route[] {
   const etag = ({ digest }: Approval) => ({ etag: `"${digest}"` });
 
-  function list(call: Call): Response {
+  function list(call: Call): Reply {
     const parameters = parametersOf(call.url, ['status', ...PAGE_PARAMETERS]);
     const status = among(parameters, 'status', STATUSES);
     return listReply(call, parameters, {
@@ -39,14 +39,14 @@ export function approvalRoutes({ store, recorder }: ApprovalParts): Route[] {
     });
   }
 
-  function one({ url, param }: Call): Response {
+  function one({ url, param }: Call): Reply {
     parametersOf(url, []);
     const approval = store.approvals.byId(param('id'));
     if (!approval) throw new RecorderError('not_found', 'there is no such approval');
     return json(approvalView(approval), 200, etag(approval));
   }
 
-  async function decide(call: KnownCall): Promise<Response> {
+  async function decide(call: KnownCall): Promise<Reply> {
     const told = parseShape(DecisionBody, parseJson(call.body), 'invalid_request');
     const asked = askedBy(call);
     const request = { id: call.param('id'), ...told, digest: digestOf(call.incoming.headers), ...asked };

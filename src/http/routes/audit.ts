@@ -6,7 +6,7 @@ import type { Checkpoints } from '../../ledger/checkpoints.ts';
 import type { Store } from '../../store/store.ts';
 import type { Call, Route } from '../guard.ts';
 import { limitOf, parametersOf, single, wholeNumber } from '../query.ts';
-import { NDJSON, json, raw } from '../reply.ts';
+import { type Reply, NDJSON, json, raw } from '../reply.ts';
 
 export interface AuditParts {
   store: Pick<Store, 'records' | 'tree'>;
@@ -21,7 +21,7 @@ const MAX_PAGE_LENGTH = 512 * 1024;
 
 export function auditRoutes({ store, checkpoints, tree }: AuditParts): Route[] {
   /** Lines as they stand in the log, byte for byte. */
-  function records({ url, path }: Call): Response {
+  function records({ url, path }: Call): Reply {
     const parameters = parametersOf(url, ['after', 'limit']);
     const after = wholeNumber(parameters, 'after', 0, Number.MAX_SAFE_INTEGER) ?? 0;
     const limit = limitOf(parameters, MAX_RECORDS);
@@ -32,7 +32,7 @@ export function auditRoutes({ store, checkpoints, tree }: AuditParts): Route[] {
   }
 
   /** The signed note as it is published; `cosigned`: the newest that the witness has put its name under. */
-  function checkpoint({ url }: Call): Response {
+  function checkpoint({ url }: Call): Reply {
     const cosigned = single(parametersOf(url, ['cosigned']), 'cosigned') !== null;
     const published = cosigned ? checkpoints.cosigned : checkpoints.latest;
     if (!published) throw new RecorderError('not_found', cosigned ? 'no checkpoint is cosigned yet' : 'no checkpoint is published yet');
@@ -49,7 +49,7 @@ export function auditRoutes({ store, checkpoints, tree }: AuditParts): Route[] {
     }
   }
 
-  function inclusion({ url }: Call): Response {
+  function inclusion({ url }: Call): Reply {
     const parameters = parametersOf(url, ['seq', 'size']);
     const size = wholeNumber(parameters, 'size', 1, tree().end) ?? checkpoints.latest?.size ?? tree().end;
     const seq = required(wholeNumber(parameters, 'seq', 1, size), 'seq');
@@ -62,7 +62,7 @@ export function auditRoutes({ store, checkpoints, tree }: AuditParts): Route[] {
     );
   }
 
-  function consistency({ url }: Call): Response {
+  function consistency({ url }: Call): Reply {
     const parameters = parametersOf(url, ['from', 'to']);
     const to = wholeNumber(parameters, 'to', 1, tree().end) ?? checkpoints.latest?.size ?? tree().end;
     const from = required(wholeNumber(parameters, 'from', 1, to), 'from');

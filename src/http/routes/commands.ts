@@ -17,7 +17,7 @@ import { parseJson } from '../body.ts';
 import type { Call, KnownCall, Route } from '../guard.ts';
 import { listReply } from '../listing.ts';
 import { PAGE_PARAMETERS, among, parametersOf, refuse, single } from '../query.ts';
-import { changeReply, json } from '../reply.ts';
+import { type Reply, changeReply, json } from '../reply.ts';
 
 const COMMAND = ':id{CMD-[0-9a-f]{12}}';
 /** Incidents that are shown by name. */
@@ -53,7 +53,7 @@ export function commandRoutes({ store, recorder, delivery, refusals }: CommandPa
     return command;
   }
 
-  function list(call: Call): Response {
+  function list(call: Call): Reply {
     const parameters = parametersOf(call.url, ['actuator', 'status', 'hold', ...PAGE_PARAMETERS]);
     const hold = single(parameters, 'hold');
     if (hold !== null && !HOLD_ID.test(hold)) throw refuse('hold', 'must be the id of a hold: HLD- and 12 hex digits');
@@ -68,12 +68,12 @@ export function commandRoutes({ store, recorder, delivery, refusals }: CommandPa
     });
   }
 
-  function one({ url, param }: Call): Response {
+  function one({ url, param }: Call): Reply {
     parametersOf(url, []);
     return json(view(mustFind(param('id'))));
   }
 
-  async function result(call: KnownCall): Promise<Response> {
+  async function result(call: KnownCall): Promise<Reply> {
     // What came of a command is the same however often it is told: a key only has to be one.
     const { caller } = askedBy(call);
     const told = parseShape(ResultBody, parseJson(call.body), 'invalid_request');
@@ -84,7 +84,7 @@ export function commandRoutes({ store, recorder, delivery, refusals }: CommandPa
     return json(view(command), 200, repeated ? { 'idempotent-replayed': 'true' } : {});
   }
 
-  async function retry(call: KnownCall): Promise<Response> {
+  async function retry(call: KnownCall): Promise<Reply> {
     const { note } = parseShape(RetryBody, parseOptionalJson(call.body), 'invalid_request');
     const { command, ...done } = await recorder.retry({ id: call.param('id'), note, ...askedBy(call) });
     return changeReply(view(command), done);

@@ -6,7 +6,7 @@ import type { Store } from '../../store/store.ts';
 import type { Call, Route } from '../guard.ts';
 import { createTurns, sendPieces } from '../pieces.ts';
 import { parametersOf } from '../query.ts';
-import { raw } from '../reply.ts';
+import { type Reply, raw } from '../reply.ts';
 import { ID, mustFind } from './incidents.ts';
 
 export interface EvidenceRouteParts {
@@ -21,7 +21,7 @@ const MAX_AT_ONCE = 2;
 export function evidenceRoutes({ store, evidence, log }: EvidenceRouteParts): Route[] {
   const takeTurn = createTurns(MAX_AT_ONCE, 'bundles');
 
-  async function bundle({ incoming, outgoing, url, token, param }: Call): Promise<Response> {
+  async function bundle({ incoming, outgoing, url, token, param }: Call): Promise<Reply> {
     parametersOf(url, []);
     const id = param('id');
     const kept = mustFind(store.incidents, id, token);

@@ -9,7 +9,7 @@ import { ACTUATOR } from '../acting.ts';
 import type { KnownCall, Route } from '../guard.ts';
 import { MAX_WAIT_S } from '../headers.ts';
 import { parametersOf, wholeNumber } from '../query.ts';
-import { json } from '../reply.ts';
+import { type Reply, json } from '../reply.ts';
 import type { WaitingRoom } from '../waiting.ts';
 import { actingFor } from './actuators.ts';
 
@@ -25,7 +25,7 @@ export interface FetchingParts {
 const MAX_COMMANDS = 100;
 
 export function fetchingRoutes({ store, policy, refusals, waiting, delivery }: FetchingParts): Route[] {
-  async function fetchCommands(call: KnownCall): Promise<Response> {
+  async function fetchCommands(call: KnownCall): Promise<Reply> {
     const parameters = parametersOf(call.url, ['after', 'wait']);
     const after = wholeNumber(parameters, 'after', 0, Number.MAX_SAFE_INTEGER) ?? 0;
     const seconds = wholeNumber(parameters, 'wait', 0, MAX_WAIT_S) ?? 0;

@@ -15,7 +15,7 @@ import { askedOfVersion, parseOptionalJson } from '../asking.ts';
 import type { Call, Route } from '../guard.ts';
 import { listReply } from '../listing.ts';
 import { PAGE_PARAMETERS, among, parametersOf, words } from '../query.ts';
-import { changeReply, json } from '../reply.ts';
+import { type Reply, changeReply, json } from '../reply.ts';
 
 const HOLD = ':id{HLD-[0-9a-f]{12}}';
 /** Owners that are shown by name. */
@@ -58,7 +58,7 @@ export function holdRoutes({ store, recorder }: HoldParts): Route[] {
   const view = (hold: Hold) => holdView(hold, store.holds.owners(hold.seq, MAX_IDS));
   const etag = ({ version }: Hold) => ({ etag: `"${version}"` });
 
-  function list(call: Call): Response {
+  function list(call: Call): Reply {
     const parameters = parametersOf(call.url, ['status', 'action', 'actuator', ...PAGE_PARAMETERS]);
     const filter = {
       /** Null: those that are not over. */
@@ -74,7 +74,7 @@ export function holdRoutes({ store, recorder }: HoldParts): Route[] {
     });
   }
 
-  function one({ url, param }: Call): Response {
+  function one({ url, param }: Call): Reply {
     parametersOf(url, []);
     const hold = store.holds.byId(param('id'));
     if (!hold) throw new RecorderError('not_found', 'there is no such hold');

@@ -10,7 +10,7 @@ import { rankOf } from '../../incident/vocabulary.ts';
 import type { Store } from '../../store/store.ts';
 import type { Call, Route } from '../guard.ts';
 import { LIST_PARAMETERS, PAGE_PARAMETERS, cursorOf, encodeCursor, filterOf, limitOf, linkTo, parametersOf, single } from '../query.ts';
-import { incidentReply, raw } from '../reply.ts';
+import { type Reply, incidentReply, raw } from '../reply.ts';
 
 /** `{id}` in a path: nothing else can be one, so every other path is free for a name. */
 export const ID = ':id{INC-[0-9]{8}-[0-9a-f]{6,32}}';
@@ -19,7 +19,7 @@ export const ID = ':id{INC-[0-9]{8}-[0-9a-f]{6,32}}';
 const MAX_PAGE_LENGTH = 512 * 1024;
 
 export function incidentRoutes({ store }: { store: Pick<Store, 'incidents' | 'pages' | 'records'> }): Route[] {
-  function list({ url, path, token }: Call): Response {
+  function list({ url, path, token }: Call): Reply {
     const parameters = parametersOf(url, LIST_PARAMETERS);
     const filter = filterOf(parameters, ownOf(token));
     const boundTo = hash('sha256', JSON.stringify(filter), 'base64url').slice(0, 16);
@@ -41,7 +41,7 @@ export function incidentRoutes({ store }: { store: Pick<Store, 'incidents' | 'pa
     return raw(`[${parts.join(',')}]`, 200, next ? linkTo(path, parameters, encodeCursor(next, boundTo)) : {});
   }
 
-  function timeline(call: Call): Response {
+  function timeline(call: Call): Reply {
     const parameters = parametersOf(call.url, PAGE_PARAMETERS);
     const { incident } = mustFind(store.incidents, call.param('id'), call.token);
     const after = cursorOf(parameters, incident.id)?.before ?? 0;

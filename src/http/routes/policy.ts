@@ -16,7 +16,7 @@ import { warningsOf } from '../../policy/warnings.ts';
 import type { Store } from '../../store/store.ts';
 import { parseJson } from '../body.ts';
 import type { KnownCall, Route } from '../guard.ts';
-import { json } from '../reply.ts';
+import { type Reply, json } from '../reply.ts';
 import { replayRecent } from '../trial.ts';
 
 export interface PolicyRouteParts {
@@ -49,7 +49,7 @@ export function policyRoutes({ store, policy, actuators }: PolicyRouteParts): Ro
   /** Its secrets are never opened. */
   const read = (text: string) => parsePolicy('policy', text, actuators);
 
-  async function check({ body }: KnownCall): Promise<Response> {
+  async function check({ body }: KnownCall): Promise<Reply> {
     const { text } = parseLarge(CheckBody, body);
     using _turn = await takeTurn();
     try {
@@ -62,7 +62,7 @@ export function policyRoutes({ store, policy, actuators }: PolicyRouteParts): Ro
     }
   }
 
-  async function explainOne({ body, token }: KnownCall): Promise<Response> {
+  async function explainOne({ body, token }: KnownCall): Promise<Reply> {
     const { text, value, report } = parseLarge(ExplainBody, body);
     const asked = reportIn(report);
     const given = { escalating: value.escalating ?? false, occurrences: value.occurrences ?? 1, reported_by: token.name };
@@ -76,7 +76,7 @@ export function policyRoutes({ store, policy, actuators }: PolicyRouteParts): Ro
     return read(text);
   }
 
-  async function replay({ body, outgoing }: KnownCall): Promise<Response> {
+  async function replay({ body, outgoing }: KnownCall): Promise<Reply> {
     const { text } = parseLarge(CheckBody, body);
     using _turn = await takeTurn();
     return json(await replayRecent(store.records, read(String(text)), () => outgoing.destroyed));

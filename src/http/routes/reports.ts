@@ -18,7 +18,7 @@ import { linesOf } from '../lines.ts';
 import { type AwaitOutcome, isContainmentOver, patienceOf } from '../outcome.ts';
 import type { Pace } from '../pace.ts';
 import { SECURITY_HEADERS, refusalFor } from '../problem.ts';
-import { NDJSON, incidentReply, raw } from '../reply.ts';
+import { type Reply, NDJSON, incidentReply, raw } from '../reply.ts';
 import { sendAndDrain } from '../send.ts';
 
 const MAX_BATCH_BYTES = 1024 * 1024;
@@ -48,7 +48,7 @@ export function reportRoutes({ recorder, policy, pace, refusals, awaitOutcome, w
     throw new RecorderError('forbidden', `the token ${token.name} may not report this source or class`);
   }
 
-  async function one(call: KnownCall): Promise<Response> {
+  async function one(call: KnownCall): Promise<Reply> {
     const { incoming, body, token } = call;
     const patience = patienceOf(call, wait_ms);
     const { caller, mark } = askedBy(call);
@@ -76,7 +76,7 @@ export function reportRoutes({ recorder, policy, pace, refusals, awaitOutcome, w
     }
   }
 
-  async function many({ incoming, outgoing, token }: KnownCall): Promise<Response> {
+  async function many({ incoming, outgoing, token }: KnownCall): Promise<Reply> {
     if (announced(incoming) > MAX_BATCH_BYTES) throw tooLarge(MAX_BATCH_BYTES);
     if (incoming.headers['idempotency-key'] !== undefined) {
       throw new RecorderError('invalid_parameter', 'a batch takes no Idempotency-Key; give its reports a dedup_key');
