@@ -1,6 +1,7 @@
 // Reports per second of the shipped service, beside the same without its quota, and beside a server that only answers.
 
 import { type Findings, count, median, ms, table } from '../findings.ts';
+import type { Generator } from '../generator.ts';
 import { REPORTS, batch, report } from '../requests.ts';
 import { type Cpu, cpuBetween } from './cgroup.ts';
 import type { Host } from './host.ts';
@@ -56,7 +57,7 @@ export async function measureLoads(host: Host, quick: boolean): Promise<Findings
   const faults: string[] = [];
   const sent = { shipped: 0, lifted: 0, bare: 0 };
   const run = async (name: (typeof names)[number], load: Load, duration: number) => {
-    const measured = await measure(host, host[name], load, duration);
+    const measured = await measure(host.generator, host[name], load, duration);
     sent[name] += measured.reports;
     for (const fault of measured.faults) {
       faults.push(`${load.name}, ${told[name]}: ${measured.errors} errors, first ${fault}`);
@@ -121,7 +122,7 @@ export function cells({ per_second, p50_ms, p99_ms, errors, cpu, used, generator
   return [...speed, errors, split, (used * 100).toFixed(1), (generator * 100).toFixed(0)];
 }
 
-export async function measure({ generator }: Host, { port, cgroup }: Service, load: Load, seconds: number): Promise<Measured> {
+export async function measure(generator: Generator, { port, cgroup }: Service, load: Load, seconds: number): Promise<Measured> {
   const { connections, requests, of } = load;
   const [before, from] = [cgroup.cpu(), performance.now()];
   // A request with a thousand reports takes seconds: there is no time in which none is on its way.
