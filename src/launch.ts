@@ -26,7 +26,7 @@ const EXIT_CONFIGURATION = 78;
 const { env } = process;
 const log = createLog({ level: 'info', journal: env['JOURNAL_STREAM'] !== undefined });
 try {
-  launch(process.argv.slice(2));
+  await launch(process.argv.slice(2));
 } catch (error) {
   const told = error instanceof RecorderError ? {} : { stack: (error as Error).stack };
   log.critical('the sandbox cannot be put in force, so the recorder is not started', { error: (error as Error).message, ...told });
@@ -34,13 +34,13 @@ try {
 }
 
 /** @param command the absolute path of the program, then its arguments */
-function launch(command: readonly string[]): never {
+async function launch(command: readonly string[]): Promise<never> {
   const [program] = command;
   if (!program?.startsWith('/'))
     throw new RecorderError('invalid_configuration', 'launch.js needs the absolute path of a program, then its arguments');
   const settings = readSettings(env);
   const kernel = openKernel();
-  const reach = reachOf({ settings, own: ownFiles(), program, env, ports: namedPorts(env) });
+  const reach = reachOf({ settings, own: ownFiles(), program, env, ports: await namedPorts(env) });
   const abi = settings.landlock === 'off' ? 0 : landlockVersion(kernel);
   const filter =
     settings.seccomp === 'off'

@@ -14,9 +14,9 @@ import { refusalOf } from '../support/refusal.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 /** As both find them: the launcher in the file, the service in the policy that it makes of it. */
-function found(text: string, env: Record<string, string> = {}) {
+async function found(text: string, env: Record<string, string> = {}) {
   using folder = openFolder();
-  const named = namedPorts({ ...env, CONTAINMENT_POLICY_PATH: folder.file('policy.yaml', text) });
+  const named = await namedPorts({ ...env, CONTAINMENT_POLICY_PATH: folder.file('policy.yaml', text) });
   return { named, led: portsOf(parsePolicy('policy.yaml', text, actuatorsOfEnvironment(env))) };
 }
 
@@ -56,42 +56,55 @@ describe('the ports of a policy', () => {
       { AGENT_URL: 'http://127.0.0.1:8476' },
       [8490],
     ],
+    [
+      'in whatever way it is written',
+      'version: 1\nrules: {}\nactuators: {a: {actions: [freeze_agent], push: "http://127.0.0.1:8\\x34/x"}}',
+      {},
+      [84],
+    ],
     ['not of a comment, nor of a description', `# http://127.0.0.1:1/x\nversion: 1\nrules: {}`, {}, []],
-  ])('%s', (_, text, env, ports) => {
-    expect(found(text, env)).toEqual({ named: ports, led: ports });
+  ])('%s', async (_, text, env, ports) => {
+    expect(await found(text, env)).toEqual({ named: ports, led: ports });
   });
 
-  it('are the same to the launcher and to the service, whatever the addresses', () => {
+  it('are the same to the launcher and to the service, whatever the addresses', async () => {
+    const quote = fc.constantFrom('"', "'", '');
+    const end = fc.constantFrom('', ' # push: "http://127.0.0.1:1/x"');
     const address = fc.record({
+      quote,
+      end,
       tls: fc.boolean(),
       host: fc.constantFrom('127.0.0.1', '127.9.8.7', '[::1]'),
       port: fc.option(fc.integer({ min: 1, max: 65_535 })),
     });
-    fc.assert(
-      fc.property(fc.array(address, { maxLength: 4 }), fc.array(address, { maxLength: 4 }), (actuators, webhooks) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(address, { maxLength: 4 }), fc.array(address, { maxLength: 4 }), async (actuators, webhooks) => {
         const actions = ['freeze_agent', 'disable_airlock', 'force_vault_relock', 'quarantine_model'];
-        const urlOf = ({ tls, host, port }: (typeof actuators)[number]) =>
-          `http${tls ? 's' : ''}://${host}${port === null ? '' : `:${port}`}/x`;
+        const urlOf = ({ quote: mark, tls, host, port }: (typeof actuators)[number]) => {
+          const url = `http${tls ? 's' : ''}://${host}${port === null ? '' : `:${port}`}/x`;
+          return host.startsWith('[') && mark === '' ? `"${url}"` : `${mark}${url}${mark}`;
+        };
         const lines = [
-          'version: 1\nrules: {}',
-          ...(actuators.length > 0
-            ? ['actuators:', ...actuators.map((each, i) => `  a${i}: {actions: [${actions[i]}], push: "${urlOf(each)}"}`)]
-            : []),
-          ...(webhooks.length > 0 ? ['alerting:', '  webhooks:', ...webhooks.map((each) => `    - {url: "${urlOf(each)}"}`)] : []),
+          'version: 1',
+          'rules: {}',
+          ...(actuators.length > 0 ? ['actuators:'] : []),
+          ...actuators.flatMap((each, i) => [`  a${i}:`, `    actions: [${actions[i]}]`, `    push: ${urlOf(each)}${each.end}`]),
+          ...(webhooks.length > 0 ? ['alerting:', '  webhooks:'] : []),
+          ...webhooks.map((each) => `    - {url: ${urlOf(each)}}${each.end}`),
         ];
-        const { named, led } = found(lines.join('\n'));
+        const { named, led } = await found(lines.join('\n'));
         expect(named).toEqual(led);
       }),
     );
   });
 
-  it.each(readdirSync(join(ROOT, 'policy')).filter((name) => name.endsWith('.yaml')))('are found in %s', (name) => {
-    const named = namedPorts({ CONTAINMENT_POLICY_PATH: join(ROOT, 'policy', name) });
+  it.each(readdirSync(join(ROOT, 'policy')).filter((name) => name.endsWith('.yaml')))('are found in %s', async (name) => {
+    const named = await namedPorts({ CONTAINMENT_POLICY_PATH: join(ROOT, 'policy', name) });
     expect(named).toEqual(name === 'with-actuators.yaml' ? [8490] : []);
   });
 
-  it('are those of the witness too', () => {
-    expect(namedPorts({ WITNESS_URL: 'https://witness.example/x' })).toEqual([443]);
+  it('are those of the witness too', async () => {
+    expect(await namedPorts({ WITNESS_URL: 'https://witness.example/x' })).toEqual([443]);
   });
 
   it.each([
@@ -102,10 +115,10 @@ describe('the ports of a policy', () => {
     'actuators: {a: 5, b: {push: 7}, c: {push: nowhere}}\nalerting: {webhooks: 3}',
     'alerting: [x]',
     '- 1',
-  ])('are none in the rubbish %j: that is for the service to refuse', (text) => {
+  ])('are none in the rubbish %j: that is for the service to refuse', async (text) => {
     using folder = openFolder();
-    expect(namedPorts({ CONTAINMENT_POLICY_PATH: folder.file('policy.yaml', text) })).toEqual([]);
-    expect(namedPorts({ CONTAINMENT_POLICY_PATH: '/not/there' })).toEqual([]);
+    expect(await namedPorts({ CONTAINMENT_POLICY_PATH: folder.file('policy.yaml', text) })).toEqual([]);
+    expect(await namedPorts({ CONTAINMENT_POLICY_PATH: '/not/there' })).toEqual([]);
   });
 });
 
