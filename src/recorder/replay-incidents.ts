@@ -27,7 +27,18 @@ export function createIncidentReplay({ incidents }: Tables, retelling: Retelling
   let last: Kept | null = null;
 
   function incident(id: string): Kept | null {
-    return last?.incident.id === id ? last : incidents.byId(id);
+    if (last?.incident.id === id) return last;
+    const kept = incidents.byId(id);
+    return kept && withAwaited(kept);
+  }
+
+  /** With the holds that are not known yet: an action that failed, and had none, would be one that was refused. */
+  function withAwaited(kept: Kept): Kept {
+    const { containment, audit } = kept.incident;
+    const awaited = retelling.awaited(audit.seq);
+    if (awaited.size === 0) return kept;
+    const actions = containment.actions.map((action, n) => ({ ...action, hold_id: awaited.get(n) ?? action.hold_id }));
+    return { ...kept, incident: { ...kept.incident, containment: { ...containment, actions } } };
   }
 
   function open(record: Of<'incident.reported'>): number {

@@ -33,6 +33,8 @@ export interface Retelling {
   lastOf(id: string): number | null;
   /** Action `n` of an incident owns the hold with this id, which is not known yet. */
   actionWaits(id: string, incident: number, n: number): void;
+  /** The ids of the holds that an incident owns or owned and that are not known yet, by the number of their action. */
+  awaited(incident: number): ReadonlyMap<number, string>;
   /** What has this id is known now: all that waited for it is told. */
   place(id: string, seq: number): void;
   /** Forgets what waits in vain because it was pruned: records up to `to`, and actions of incidents that are gone. */
@@ -44,7 +46,8 @@ export interface Retelling {
 export function createRetelling(db: Db): Retelling {
   // freeze: its action ended with its hold, and is as far as that had come.
   db.exec(`CREATE TEMP TABLE IF NOT EXISTS waiting (id TEXT NOT NULL, record INTEGER, incident INTEGER, n INTEGER, freeze INTEGER);
-    CREATE INDEX IF NOT EXISTS temp.waiting_id ON waiting (id)`);
+    CREATE INDEX IF NOT EXISTS temp.waiting_id ON waiting (id);
+    CREATE INDEX IF NOT EXISTS temp.waiting_incident ON waiting (incident) WHERE record IS NULL`);
   const incident = db.prepare<[string], number>('SELECT seq FROM incidents WHERE id = ?').pluck();
   const hold = db.prepare<[string], number>('SELECT seq FROM holds WHERE id = ?').pluck();
   const keepHold = db.prepare(INSERT_HOLD);
@@ -63,6 +66,7 @@ export function createRetelling(db: Db): Retelling {
   const freeze = db.prepare<[string]>(`UPDATE incident_actions SET ${FREEZE}
     WHERE (incident, n) IN (SELECT incident, n FROM temp.waiting WHERE id = ? AND freeze = 1)`);
   const wait = db.prepare('INSERT INTO temp.waiting VALUES (?, ?, ?, ?, 0)');
+  const awaited = db.prepare<[number], [number, string]>('SELECT n, id FROM temp.waiting WHERE incident = ? AND record IS NULL').raw();
   const lastOf = db.prepare<[string], number | null>('SELECT max(record) FROM temp.waiting WHERE id = ?').pluck();
   const isAwaited = db.prepare<[string], number>('SELECT 1 FROM temp.waiting WHERE id = ? LIMIT 1').pluck();
   const placeRecords = db.prepare<[number, string]>(
@@ -97,6 +101,7 @@ export function createRetelling(db: Db): Retelling {
     recordWaits: (id, record) => void wait.run(id, record, null, null),
     lastOf: (id) => lastOf.get(id) ?? null,
     actionWaits: (id, of, n) => void wait.run(id, null, of, n),
+    awaited: (of) => new Map(awaited.all(of)),
     place(id, seq) {
       if (isAwaited.get(id) === undefined) return;
       placeRecords.run(seq, id);

@@ -204,6 +204,24 @@ describe('pruning', () => {
     expect(life.path.db.prepare('SELECT key_sha256 FROM requests').pluck().all()).toEqual(['young']);
   });
 
+  it('leaves what joined a hold that had failed as it was, beside what was refused later', async () => {
+    using life = await openLife();
+    const report = (dedup_key: string, ip: string) => life.path.report({ dedup_key, evidence: { ip } });
+    await report('before', '10.0.0.1');
+    await life.live([{ do: 'answer', which: 2, status: 'failed' }]);
+    const to = life.lines().length;
+    const { incident } = await report('after', '10.0.0.1');
+    await report('another', '10.0.0.2');
+    await report('after', '?');
+    expect(life.path.incident(incident.id).incident.containment.actions).toMatchObject([
+      { action: 'freeze_agent' },
+      { action: 'block_ip', target: 'ip:10.0.0.1', status: 'failed', hold_id: expect.any(String) },
+      { action: 'log_alert' },
+      { action: 'block_ip', target: 'block_ip:?', status: 'failed', hold_id: null },
+    ]);
+    expect(compareStores(life.database, await rebuiltFrom(life, 'left', await pruned(life, to)))).toEqual([]);
+  });
+
   it.each([
     ['the newest record', (head: number) => head],
     ['more than there is', (head: number) => head + 1],
