@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { parseVerifierKey } from './audit/note.ts';
 import { RecorderError } from './errors.ts';
 import { LEVELS } from './log.ts';
+import { FIRST_HANDED } from './sandbox/execute.ts';
 
 /** Every variable that is read, with its default as text; a function is told the others. The README shows this table. */
 export const ENVIRONMENT = {
@@ -138,9 +139,6 @@ const Environment = z.object({
     .regex(/^(|none|\d{1,5}(,\d{1,5})*)$/, 'must be ports with commas between them, or none')
     .transform((ports) => (ports === '' ? null : ports === 'none' ? [] : ports.split(',').map(Number))),
 } satisfies Record<Name, z.ZodType>);
-
-/** sd_listen_fds(3) */
-const FIRST_HANDED = 3;
 
 export type Config = z.infer<typeof Environment>;
 

@@ -6,7 +6,7 @@ import { RecorderError } from './errors.ts';
 import { createLog } from './log.ts';
 import { namedPorts } from './policy/named-ports.ts';
 import { processorOf } from './sandbox/calls.ts';
-import { prepare } from './sandbox/execute.ts';
+import { FIRST_HANDED, prepare } from './sandbox/execute.ts';
 import { openKernel } from './sandbox/kernel.ts';
 import { PORTS, confine, landlockVersion } from './sandbox/landlock.ts';
 import { openNotifySocket } from './sandbox/notify-socket.ts';
@@ -18,8 +18,6 @@ import { readSettings } from './sandbox/settings.ts';
 
 const PROFILE = join(import.meta.dirname, '../systemd/seccomp.json');
 const PR_SET_NO_NEW_PRIVS = 38;
-/** sd_listen_fds(3): the first that systemd hands over. */
-const FIRST_HANDED = 3;
 /** sysexits(3): starting again mends neither the configuration nor a kernel that cannot do what is asked of it. */
 const EXIT_CONFIGURATION = 78;
 

@@ -2,13 +2,14 @@
 
 import { hash } from 'node:crypto';
 import type { Address, Webhook } from '../policy/policy.ts';
+import { portIn } from '../policy/port-of.ts';
 
 /** @throws TypeError when `url` is none. A fragment is no part of it; a login is not let into a policy. */
 export function addressOf(url: string): Address {
-  const { protocol, hostname, port, pathname, search } = new URL(url);
-  const tls = protocol === 'https:';
+  const parsed = new URL(url);
+  const { protocol, hostname, pathname, search } = parsed;
   const host = hostname.replaceAll(/^\[|\]$/g, '');
-  return { over: 'tcp', tls, host, port: port === '' ? (tls ? 443 : 80) : Number(port), path: `${pathname}${search}` };
+  return { over: 'tcp', tls: protocol === 'https:', host, port: portIn(parsed), path: `${pathname}${search}` };
 }
 
 /** Scheme, host and port: all of a url that may be told. */

@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { RecorderError } from '../errors.ts';
 
-/** For all of a body. As long as node's own limit for a request, which also counts the time in which we are the slow ones. */
-const PATIENCE_MS = 10_000;
+/** For all of a request. Node's own limit, of the same length, also counts the time in which we are the slow ones. */
+export const PATIENCE_MS = 10_000;
 
 const patient = new WeakSet<IncomingMessage>();
 

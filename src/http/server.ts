@@ -5,14 +5,14 @@ import type { Socket } from 'node:net';
 import type { HttpBindings } from '@hono/node-server';
 import { RecorderError } from '../errors.ts';
 import type { App } from './app.ts';
-import { hasPatience } from './patience.ts';
+import { PATIENCE_MS, hasPatience } from './patience.ts';
 import { type Plain, refusalFor } from './problem.ts';
 import { type Reply, SENT } from './reply.ts';
 import { send, sendRaw, sendWhole } from './send.ts';
 
 const LIMITS = {
   headersTimeout: 5_000,
-  requestTimeout: 10_000,
+  requestTimeout: PATIENCE_MS,
   /** Or the two above are looked at every 30 seconds only. */
   connectionsCheckingInterval: 1_000,
   keepAliveTimeout: 60_000,

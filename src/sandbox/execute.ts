@@ -4,6 +4,9 @@ import type { Kernel } from './kernel.ts';
 
 const F_SETFD = 2;
 
+/** The first of the sockets that systemd hands over (sd_listen_fds(3)). */
+export const FIRST_HANDED = 3;
+
 export interface Program {
   /** Absolute path, then its arguments. */
   readonly command: readonly string[];

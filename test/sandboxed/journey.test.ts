@@ -172,4 +172,20 @@ describe.each(['required', 'kill'])('with seccomp=%s', (seccomp) => {
     expect(verify('--db', `${STATE}/incidents.db`).code).toBe(0);
     expect(service.journal()).not.toContain('SIGSYS');
   });
+
+  it('is removed, and leaves the policy, the credentials and the log', () => {
+    service.systemctl('start', UNIT);
+    expect(service.box.sh('sh /usr/lib/incident-recorder/install.sh --uninstall')).toContain('/var/lib/secure-ai');
+    expect(service.show('ActiveState')).toBe('inactive');
+    expect(service.systemctl('is-enabled', UNIT).code).not.toBe(0);
+    const gone = [
+      '/usr/lib/incident-recorder',
+      '/usr/bin/incident-recorder',
+      `/usr/lib/systemd/system/${UNIT}.service`,
+      '/usr/lib/tmpfiles.d/incident-recorder.conf',
+    ];
+    for (const path of gone) expect(service.box.run('test', '-e', path).code).toBe(1);
+    for (const path of [POLICY_FILE, '/etc/secure-ai/credentials/checkpoint.key', LOG_FILE])
+      expect(service.box.run('test', '-e', path).code).toBe(0);
+  });
 });

@@ -96,27 +96,20 @@ async function failing(): Promise<{ result: string; code: string; restarts: stri
   return { result: service.show('ActiveState'), code, restarts: service.show('NRestarts'), journal: service.journal().slice(before) };
 }
 
+/** It has ended with 78, was not started again, and has said why. */
+const givenUp = (why: string) => ({ result: 'failed', code: '78', restarts: '0', journal: expect.stringContaining(why) });
+
 describe('what does not mend itself is not started again and again', () => {
   it('a bad policy', async () => {
     const policy = service.box.read(POLICY_FILE);
     service.box.write(POLICY_FILE, 'version: 1\nrules: 7\n');
-    expect(await failing()).toMatchObject({
-      result: 'failed',
-      code: '78',
-      restarts: '0',
-      journal: expect.stringContaining('incident-containment.yaml:2:1'),
-    });
+    expect(await failing()).toMatchObject(givenUp('incident-containment.yaml:2:1'));
     service.box.write(POLICY_FILE, policy);
   });
 
   it('a kernel without Landlock, as which a filter makes it look; unless the unit says that it may be so', async () => {
     service.dropIn('landlock', 'SystemCallFilter=~landlock_create_ruleset');
-    expect(await failing()).toMatchObject({
-      result: 'failed',
-      code: '78',
-      restarts: '0',
-      journal: expect.stringContaining('Landlock is not in this kernel'),
-    });
+    expect(await failing()).toMatchObject(givenUp('Landlock is not in this kernel'));
     service.dropIn('landlock', 'SystemCallFilter=~landlock_create_ruleset', 'Environment=SANDBOX_LANDLOCK=off');
     expect(service.systemctl('start', UNIT)).toMatchObject({ code: 0 });
     expect(service.get('/health').status).toBe(200);
@@ -125,12 +118,7 @@ describe('what does not mend itself is not started again and again', () => {
 
   it('no profile', async () => {
     service.dropIn('profile', 'InaccessiblePaths=/usr/lib/incident-recorder/systemd/seccomp.json');
-    expect(await failing()).toMatchObject({
-      result: 'failed',
-      code: '78',
-      restarts: '0',
-      journal: expect.stringContaining('seccomp.json'),
-    });
+    expect(await failing()).toMatchObject(givenUp('seccomp.json'));
     service.dropIn('profile');
   });
 
