@@ -1,7 +1,7 @@
 // What the service tells of its own work, in lines: its health, and each actuator, at whose door it is knocked as well.
 
-import { connect } from 'node:net';
 import { parsePush } from '../policy/push.ts';
+import { knock } from '../sandbox/knock.ts';
 import { type Line, line } from './doctor-line.ts';
 import type { Answers, Health, ToldActuator } from './doctor-answers.ts';
 
@@ -32,7 +32,7 @@ export async function actuatorLines({ actuators, refused }: Answers): Promise<Li
 async function lineOfOne(actuator: ToldActuator): Promise<Line> {
   const about = `actuator ${actuator.name}`;
   const told = toldOf(actuator);
-  const shut = await knock(actuator.reached);
+  const shut = await whyShut(actuator.reached);
   if (actuator.health === 'failing' || shut !== null) {
     const seen = [`${actuator.reached} does not answer`, shut, actuator.last_error, told].filter((part) => part !== null);
     return line(about, 'WRONG', seen.join(': '), ...(shut === null ? [] : (['seen here'] as const)), 'said by the service');
@@ -47,19 +47,11 @@ function toldOf({ waits_since, heard_at, reached }: ToldActuator): string | null
   return reached === 'pull' ? (heard_at === null ? 'it was never heard' : `it was heard last at ${heard_at}`) : null;
 }
 
-/** A connection and no word, which changes nothing there. Null = somebody listens, or it is not reached this way; else why not. */
-async function knock(reached: string): Promise<string | null> {
+/** Null = somebody listens, or it is not reached this way; else why not. Nothing is changed there. */
+async function whyShut(reached: string): Promise<string | null> {
   const at = reached === 'pull' ? null : parsePush(reached, true);
   if (!at || 'fault' in at) return null;
   const where = at.over === 'unix' ? { path: at.socket } : { host: at.host.replaceAll(/^\[|\]$/g, ''), port: at.port };
-  return new Promise((resolve) => {
-    const end = (why: string | null) => {
-      resolve(why);
-      socket.destroy();
-    };
-    const socket = connect({ ...where, timeout: PATIENCE_MS });
-    socket.on('connect', () => end(null));
-    socket.on('timeout', () => end('no answer'));
-    socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
-  });
+  const told = await knock(where, PATIENCE_MS);
+  return told === 'ok' ? null : told;
 }

@@ -1,9 +1,9 @@
 // What a process finds out of its own cage by trying: calls without an effect, each refused by one layer and answered otherwise without it.
 
 import { closeSync, openSync, statSync, symlinkSync } from 'node:fs';
-import { connect } from 'node:net';
 import { release } from 'node:os';
 import type { Sight } from './in-force.ts';
+import { knock } from './knock.ts';
 
 /** The root of all: a rule that had it in reach would have everything. */
 const ROOT = '/';
@@ -40,7 +40,7 @@ export function tryCall(): Sight {
 export async function tryPort(allowed: readonly number[] | null): Promise<{ ports: Sight; network: Sight }> {
   let port = 1;
   while (allowed?.includes(port)) port += 1;
-  const told = await connected(port);
+  const told = await knock({ host: '127.0.0.1', port }, PATIENCE_MS);
   const isClosed = told === 'EAFNOSUPPORT';
   const inForce = told === 'EACCES' ? true : ['ok', 'ECONNREFUSED'].includes(told) ? false : null;
   const at = `connecting to port ${port} of loopback: ${told}${inForce === false && isOld() ? OLD : ''}`;
@@ -57,17 +57,4 @@ function isOld(): boolean {
     .split('.')
     .map((part) => Number.parseInt(part, 10));
   return major < 6 || (major === 6 && minor < 7);
-}
-
-function connected(port: number): Promise<string> {
-  return new Promise((resolve) => {
-    const end = (told: string) => {
-      resolve(told);
-      socket.destroy();
-    };
-    const socket = connect({ host: '127.0.0.1', port, timeout: PATIENCE_MS });
-    socket.on('connect', () => end('ok'));
-    socket.on('timeout', () => end('no answer'));
-    socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
-  });
 }
