@@ -1,7 +1,7 @@
 // A folder as an archive that is the same bytes whenever its files are, with the sums of all that is in it.
 
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, hash as hashOf } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, createWriteStream, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -19,7 +19,7 @@ export function sumFiles(top: string): void {
     chmodSync(full, folder || PROGRAMS.has(path) ? 0o755 : 0o644);
     if (!folder) files.push(path);
   }
-  const lines = files.map((path) => `${sha256(readFileSync(join(top, path)))}  ${path}\n`);
+  const lines = files.map((path) => `${hashOf('sha256', readFileSync(join(top, path)))}  ${path}\n`);
   writeFileSync(join(top, 'SHA256SUMS'), lines.join(''));
   chmodSync(join(top, 'SHA256SUMS'), 0o644);
 }
@@ -47,8 +47,4 @@ export async function writeArchive(top: string, archive: string, date: number): 
   const [code] = await ended;
   if (code !== 0) throw new Error(`tar ended with ${code}`);
   return hash.digest('hex');
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,7 +1,7 @@
 // What the release is made of, as CycloneDX: npm's list of the packages, with Node and SQLite as what they are.
 
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ export function describeParts(root: string, node: string, date: number): string 
 
   // npm draws it by lot; of the content, the same release has the same.
   bom.serialNumber = '';
-  const [a, b, c, d, e] = /^(.{8})(.{4}).(.{3}).(.{3})(.{12})/.exec(sha256(JSON.stringify(bom)))?.slice(1) ?? [];
+  const [a, b, c, d, e] = /^(.{8})(.{4}).(.{3}).(.{3})(.{12})/.exec(hash('sha256', JSON.stringify(bom)))?.slice(1) ?? [];
   bom.serialNumber = `urn:uuid:${a}-${b}-8${c}-8${d}-${e}`;
   return `${JSON.stringify(bom, null, 2)}\n`;
 }
@@ -80,7 +80,7 @@ function componentOfNode(node: string): Component {
     version,
     purl: `pkg:generic/node@${version}`,
     cpe: `cpe:2.3:a:nodejs:node.js:${version}:*:*:*:*:*:*:*`,
-    hashes: [{ alg: 'SHA-256', content: sha256(readFileSync(node)) }],
+    hashes: [{ alg: 'SHA-256', content: hash('sha256', readFileSync(node)) }],
     licenses: [{ license: { id: 'MIT' } }],
   };
 }
@@ -98,8 +98,4 @@ function componentOfSqlite(): Component {
     cpe: `cpe:2.3:a:sqlite:sqlite:${version}:*:*:*:*:*:*:*`,
     licenses: [{ license: { id: 'blessing' } }],
   };
-}
-
-function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
 }
