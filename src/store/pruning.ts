@@ -34,6 +34,7 @@ export interface Pruning {
 }
 
 const GONE = `SELECT seq FROM incidents WHERE seq <= :to AND state = 'resolved' AND version <= :to
+  AND NOT EXISTS (SELECT 1 FROM records r WHERE r.about = incidents.seq AND r.seq > :to)
   AND NOT EXISTS (SELECT 1 FROM approvals p WHERE p.incident = incidents.seq AND p.status = 'pending')
   AND NOT EXISTS (SELECT 1 FROM incident_actions a WHERE a.incident = incidents.seq AND a.hold IS NOT NULL AND (a.ended = 0 OR a.ended > :to))`;
 
